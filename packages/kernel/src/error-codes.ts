@@ -1,0 +1,104 @@
+import type { ExitCode } from './exit-codes.ts'
+
+interface ErrorCodeEntry {
+  readonly exit: ExitCode
+  /** One sentence for docs/errors.md. */
+  readonly doc: string
+}
+
+const entry = (exit: ExitCode, doc: string): ErrorCodeEntry => ({ exit, doc })
+
+/** Every error a person can meet. `docs/errors.md` is made from this table and a test compares the two. */
+export const ERROR_CODES = {
+  // general
+  INTERNAL: entry(1, 'A fault of caretaker itself.'),
+  USAGE: entry(2, 'The command line is not understood.'),
+  CANCELLED: entry(130, 'Cancelled by a person; the operation can be resumed.'),
+  NOT_IN_THIS_VERSION: entry(2, 'The setting or command is known but not built in this version.'),
+  PLATFORM_UNSUPPORTED: entry(1, 'This operating system or processor is not supported.'),
+
+  // machine
+  DISK_FULL: entry(75, 'No space is left where something had to be written.'),
+  READ_ONLY: entry(1, 'The file system is read-only.'),
+  NO_PERMISSION: entry(1, 'The operating system refused access.'),
+  COMMAND_NOT_FOUND: entry(10, 'A program that is needed is not installed.'),
+  COMMAND_FAILED: entry(1, 'A program that was called ended with an error.'),
+  COMMAND_TIMEOUT: entry(1, 'A program that was called did not end in time.'),
+  PORT_IN_USE: entry(1, 'A network port is taken by another program.'),
+
+  // operations
+  LOCKED: entry(11, 'Another operation holds the lock; its holder, age and purpose are said.'),
+  OPERATION_UNKNOWN: entry(2, 'There is no operation with this id.'),
+  OPERATION_ENDED: entry(2, 'The operation has already ended; there is nothing to resume or undo.'),
+  OPERATION_UNFINISHED: entry(11, 'An earlier operation is unfinished and must be resumed or undone first.'),
+  JOURNAL_DAMAGED: entry(5, 'The journal of an operation is damaged before its end.'),
+  STEP_UNKNOWN: entry(5, 'The journal names a step that this version does not know.'),
+  STEP_TIMEOUT: entry(1, 'A step did not end in its time.'),
+  STEP_KEEPS_CRASHING: entry(5, 'A step ended the process several times in a row and is not tried again.'),
+  STEP_NOT_EFFECTIVE: entry(1, 'A step ended without error but its effect is not there.'),
+  STEP_BLOCKED: entry(1, 'A step cannot be taken in the present state.'),
+  UNDO_IMPOSSIBLE: entry(5, 'A step that was taken cannot be undone.'),
+  UNDO_FAILED: entry(5, 'The way forward failed, and the way back failed as well.'),
+
+  // config
+  CONFIG_NOT_FOUND: entry(2, 'No config was found in the places that were looked at.'),
+  CONFIG_EXISTS: entry(2, 'The file to be created exists already.'),
+  CONFIG_SYNTAX: entry(2, 'The file is not valid YAML.'),
+  CONFIG_UNKNOWN_KEY: entry(2, 'A key of the config is not known.'),
+  CONFIG_WRONG_TYPE: entry(2, 'A value of the config is of the wrong type or out of range.'),
+  CONFIG_MISSING: entry(2, 'A value that the config must hold is missing.'),
+  CONFIG_CONFLICT: entry(2, 'Two values of the config contradict each other.'),
+  CONFIG_TOO_LARGE: entry(2, 'The config is larger than 128 KiB.'),
+  CONFIG_PERMISSIONS: entry(2, 'The config holds secrets and can be read by others.'),
+
+  // storage
+  STORAGE_ABSENT: entry(5, 'The data volume is not there although this appliance has been started before.'),
+  STORAGE_EMPTY: entry(5, 'The data volume is empty although this appliance has been started before.'),
+  STORAGE_FOREIGN: entry(5, 'The data volume belongs to another appliance.'),
+  STORAGE_UNREADABLE: entry(5, 'The data volume cannot be read.'),
+  STORAGE_SPACE: entry(75, 'The operation would cross the reserve line of the data volume.'),
+  SNAPSHOT_UNKNOWN: entry(2, 'There is no snapshot with this name.'),
+  SNAPSHOT_DAMAGED: entry(5, 'A snapshot is incomplete.'),
+  UNIT_UNKNOWN: entry(5, 'The data of the application is not on the data volume.'),
+  NAME_INVALID: entry(2, 'A name holds characters that are not allowed.'),
+
+  // database
+  POSTGRES_MAJOR_MISSING: entry(10, 'The binaries of this Postgres major are not part of this program.'),
+  POSTGRES_MAJOR_MISMATCH: entry(5, 'The data was written by another Postgres major.'),
+  POSTGRES_START_FAILED: entry(5, 'Postgres does not start; the last lines of its log are said.'),
+  POSTGRES_UNREACHABLE: entry(5, 'Postgres does not answer.'),
+  DATABASE_ABSENT: entry(5, 'The database is gone although the application has been started before.'),
+
+  // applications
+  APP_UNKNOWN: entry(2, 'There is no application with this name.'),
+  APP_EXISTS: entry(2, 'There is an application with this name already.'),
+  APP_NAME_MISMATCH: entry(2, 'The name that was typed is not the name of the application.'),
+  COMPOSE_SYNTAX: entry(2, 'The compose file is not valid YAML.'),
+  COMPOSE_NOT_FOUND: entry(2, 'The source holds no compose file.'),
+  COMPOSE_INVALID: entry(2, 'The compose file or its x-caretaker section is not valid.'),
+  COMPOSE_KEY_REFUSED: entry(2, 'A key of the compose file cannot be honoured.'),
+  SOURCE_NOT_FOUND: entry(10, 'The source of the application cannot be reached.'),
+  SOURCE_REFUSED: entry(2, 'The source of the application is of a kind that is not accepted.'),
+  BUILD_FAILED: entry(1, 'The release could not be built.'),
+  SERVICE_START_FAILED: entry(5, 'A service of the application does not start.'),
+  SERVICE_UNHEALTHY: entry(5, 'A service of the application is not healthy in time.'),
+  SERVICE_CRASH_LOOP: entry(5, 'A service of the application ends again and again.'),
+  SERVICE_UNKNOWN: entry(2, 'There is no service with this name.'),
+  MIGRATION_FAILED: entry(5, 'The migration of the application failed.'),
+  SMOKE_FAILED: entry(5, 'The smoke test of the application failed.'),
+  APP_COMMAND_FAILED: entry(1, 'A command of the application ended with an error.'),
+
+  // gateway
+  GATEWAY_START_FAILED: entry(5, 'The gateway does not start.'),
+  GATEWAY_UNREACHABLE: entry(5, 'The gateway does not answer on its control socket.'),
+  CERTIFICATE_INVALID: entry(2, 'A certificate or key cannot be used.'),
+
+  // life cycle
+  RECOVERY_NOT_IN_THIS_VERSION: entry(5, 'The config asks for a recovery, which this version cannot do.'),
+  STATE_DAMAGED: entry(5, 'A file of the state folder is damaged.'),
+  STATE_IN_USE: entry(11, 'Another daemon runs on this state folder.'),
+  DAEMON_UNREACHABLE: entry(1, 'The daemon does not answer.'),
+  SERVICE_MODE: entry(1, 'The appliance is in service mode.'),
+} as const satisfies Record<string, ErrorCodeEntry>
+
+export type ErrorCode = keyof typeof ERROR_CODES

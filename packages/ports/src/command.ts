@@ -1,0 +1,47 @@
+import { AppError } from '@caretaker/kernel/errors.ts'
+import { redact } from '@caretaker/kernel/secrets.ts'
+import { formatDuration } from '@caretaker/kernel/time.ts'
+import type { Command, CommandResult, Processes } from './process.ts'
+
+/**
+ * Runs a command that must succeed.
+ * @throws AppError COMMAND_FAILED or COMMAND_TIMEOUT, with the last lines the program wrote to standard error.
+ */
+export async function runToSuccess(
+  processes: Pick<Processes, 'run'>,
+  command: Command,
+  signal?: AbortSignal,
+): Promise<CommandResult> {
+  const result = await processes.run(command, signal)
+  if (result.exitCode === 0) return result
+  throw commandError(command, result)
+}
+
+/** The error for a result that is not a success. */
+export function commandError(command: Command, result: CommandResult): AppError {
+  const shown = redact([command.file, ...command.args].join(' '))
+  const lines = lastLines(result.stderr.trim() === '' ? result.stdout : result.stderr, 5)
+  if (result.timedOut) {
+    return new AppError('COMMAND_TIMEOUT', {
+      what: `"${shown}" was ended`,
+      why: `it did not finish within ${formatDuration(command.timeoutMs ?? 0)}${lines === '' ? '' : `; it last said: ${lines}`}`,
+      next: 'Look at what it waits for, then repeat the command',
+    })
+  }
+  const ending = result.signal ? `was ended by ${result.signal}` : `ended with exit code ${result.exitCode}`
+  return new AppError('COMMAND_FAILED', {
+    what: `"${shown}" failed`,
+    why: `it ${ending}${lines === '' ? ' and said nothing' : `: ${lines}`}`,
+    next: 'Correct what it complains about, then repeat the command',
+  })
+}
+
+/** The last `count` lines that are not empty, joined by " | ". */
+export function lastLines(text: string, count: number): string {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .slice(-count)
+    .join(' | ')
+}

@@ -1,0 +1,65 @@
+/** What lies at a path. Sizes in bytes, times in ms since 1970, `mode` the permission bits (0o7777). */
+export interface FileInfo {
+  readonly kind: 'file' | 'folder' | 'link' | 'other'
+  readonly sizeBytes: number
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly modifiedMs: number
+}
+
+export interface FolderEntry {
+  readonly name: string
+  readonly kind: FileInfo['kind']
+}
+
+/** Space of the file system that holds a path, in bytes. `availableBytes` is what an ordinary user may still write. */
+export interface Space {
+  readonly totalBytes: number
+  readonly availableBytes: number
+}
+
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
+/**
+ * The file system. Nothing is durable before `sync`: a written file needs `sync(file)`, and a name that was
+ * created, renamed or removed needs `sync(folder)`. {@link writeDurably} does both in the right order.
+ *
+ * Missing things: `readText`, `stat`, `list` and `readLink` give undefined; `remove` does nothing; all else throws.
+ * Links are not followed by `stat`, `remove`, `copyTree` and `setOwner`.
+ */
+export interface Files {
+  read(path: string): Promise<Uint8Array>
+  readText(path: string): Promise<string | undefined>
+  stat(path: string): Promise<FileInfo | undefined>
+  /** Entries sorted by name; undefined when there is no such folder. */
+  list(path: string): Promise<readonly FolderEntry[] | undefined>
+  /** Creates the folder and its parents; an existing one is left as it is, mode included. */
+  makeFolder(path: string, mode?: number): Promise<void>
+  /** Creates or replaces the content. `mode` counts for new files only. */
+  write(path: string, data: string | Uint8Array, mode?: number): Promise<void>
+  append(path: string, data: string | Uint8Array, mode?: number): Promise<void>
+  truncate(path: string, sizeBytes: number): Promise<void>
+  /** fsync of a file or a folder. */
+  sync(path: string): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  /** Creates a symbolic link at `path`; throws when `path` exists. */
+  link(target: string, path: string): Promise<void>
+  readLink(path: string): Promise<string | undefined>
+  /** Removes a file, link or whole folder. */
+  remove(path: string): Promise<void>
+  /**
+   * Copies a whole tree with modes, times, links and owners, by reflink where the file system can.
+   * `to` must not exist. Every file and folder is on disk (synced) when it returns.
+   */
+  copyTree(from: string, to: string): Promise<void>
+  /** Bytes that the files below a path take up on disk. 0 when there is nothing. */
+  treeSize(path: string): Promise<number>
+  setMode(path: string, mode: number): Promise<void>
+  /** Sets the owner of the whole tree. Needs root unless it changes nothing. */
+  setOwner(path: string, owner: Owner): Promise<void>
+  space(path: string): Promise<Space>
+}

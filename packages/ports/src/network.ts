@@ -1,0 +1,28 @@
+/** An HTTP request to one address we know, mostly our own applications. No redirects are followed. */
+export interface HttpRequest {
+  readonly method?: string
+  /** http: or https: URL, or with `socketPath` any URL whose path counts. */
+  readonly url: string
+  readonly socketPath?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  readonly timeoutMs: number
+  /** PEM of the authority to trust for https. */
+  readonly ca?: string
+}
+
+export interface HttpResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** At most 1 MiB; the rest is cut. */
+  readonly body: string
+}
+
+export interface Network {
+  /** @throws Error when nothing answers in time. */
+  request(request: HttpRequest): Promise<HttpResponse>
+  /** A TCP port of the loopback address that was free just now. */
+  freePort(): Promise<number>
+  /** Whether something can listen there now. */
+  canListen(host: string, port: number): Promise<'yes' | 'in-use' | 'no-permission' | 'no-address'>
+}
