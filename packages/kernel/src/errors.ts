@@ -1,4 +1,4 @@
-import { type ErrorCode, ERROR_CODES } from './error-codes.ts'
+import { ERROR_CODES, type ErrorCode } from './error-codes.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { redact } from './secrets.ts'
 
@@ -51,7 +51,10 @@ export class AppError extends Error {
   readonly also: readonly AppError[]
 
   constructor(code: ErrorCode, details: AppErrorDetails) {
-    super(redact(`${details.what}: ${details.why}`), details.cause === undefined ? {} : { cause: details.cause })
+    super(
+      redact(`${details.what}: ${details.why}`),
+      details.cause === undefined ? {} : { cause: details.cause },
+    )
     this.name = 'AppError'
     this.code = code
     this.what = redact(details.what)
@@ -73,7 +76,9 @@ export class AppError extends Error {
       why: this.why,
       next: this.next,
       exit_code: this.exitCode,
-      ...(this.at ? { file: this.at.file, ...(this.at.line === undefined ? {} : { line: this.at.line }) } : {}),
+      ...(this.at
+        ? { file: this.at.file, ...(this.at.line === undefined ? {} : { line: this.at.line }) }
+        : {}),
       ...(this.key === undefined ? {} : { key: this.key }),
       ...(this.also.length > 0 ? { also: this.also.map((error) => error.toReport()) } : {}),
     }

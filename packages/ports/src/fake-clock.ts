@@ -34,7 +34,9 @@ export class FakeClock implements Clock {
   async advance(ms: number): Promise<void> {
     const targetMs = this.#monotonicMs + ms
     for (;;) {
-      const due = this.#waiters.filter((entry) => entry.atMs <= targetMs).toSorted((a, b) => a.atMs - b.atMs)[0]
+      const due = this.#waiters
+        .filter((entry) => entry.atMs <= targetMs)
+        .toSorted((a, b) => a.atMs - b.atMs)[0]
       if (!due) break
       this.#move(due.atMs - this.#monotonicMs)
       this.#waiters = this.#waiters.filter((entry) => entry !== due)

@@ -10,16 +10,51 @@ import type { Plan } from './plan.ts'
 export type Outcome = 'done' | 'undone' | 'stopped' | 'cancelled'
 
 export type OperationEvent =
-  | { readonly type: 'operation-started'; readonly operation: string; readonly plan: Plan; readonly resumed: boolean }
+  | {
+      readonly type: 'operation-started'
+      readonly operation: string
+      readonly plan: Plan
+      readonly resumed: boolean
+    }
   | { readonly type: 'step-skipped'; readonly operation: string; readonly step: string }
-  | { readonly type: 'step-started'; readonly operation: string; readonly step: string; readonly summary: string }
-  | { readonly type: 'step-progress'; readonly operation: string; readonly step: string; readonly message: string }
-  | { readonly type: 'step-applied'; readonly operation: string; readonly step: string; readonly duration_ms: number }
-  | { readonly type: 'step-failed'; readonly operation: string; readonly step: string; readonly error: ErrorReport }
+  | {
+      readonly type: 'step-started'
+      readonly operation: string
+      readonly step: string
+      readonly summary: string
+    }
+  | {
+      readonly type: 'step-progress'
+      readonly operation: string
+      readonly step: string
+      readonly message: string
+    }
+  | {
+      readonly type: 'step-applied'
+      readonly operation: string
+      readonly step: string
+      readonly duration_ms: number
+    }
+  | {
+      readonly type: 'step-failed'
+      readonly operation: string
+      readonly step: string
+      readonly error: ErrorReport
+    }
   | { readonly type: 'undo-begun'; readonly operation: string }
   | { readonly type: 'undo-started'; readonly operation: string; readonly step: string }
-  | { readonly type: 'step-undone'; readonly operation: string; readonly step: string; readonly duration_ms: number }
-  | { readonly type: 'undo-failed'; readonly operation: string; readonly step: string; readonly error: ErrorReport }
+  | {
+      readonly type: 'step-undone'
+      readonly operation: string
+      readonly step: string
+      readonly duration_ms: number
+    }
+  | {
+      readonly type: 'undo-failed'
+      readonly operation: string
+      readonly step: string
+      readonly error: ErrorReport
+    }
   | {
       readonly type: 'operation-ended'
       readonly operation: string

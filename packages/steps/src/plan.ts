@@ -58,7 +58,9 @@ export function planStep<Input extends Json, Before extends Json>(
 export function createPlan(plan: Plan): Plan {
   const ids = new Set(plan.steps.map((step) => step.id))
   if (ids.size !== plan.steps.length) {
-    const repeated = plan.steps.find((step, index) => plan.steps.findIndex((other) => other.id === step.id) !== index)
+    const repeated = plan.steps.find(
+      (step, index) => plan.steps.findIndex((other) => other.id === step.id) !== index,
+    )
     throw new Error(`plan ${plan.name} has two steps with the id ${repeated?.id}`)
   }
   return Object.freeze(plan)

@@ -1,0 +1,82 @@
+import { join } from 'node:path'
+import { AppError } from '@caretaker/kernel/errors.ts'
+import { formatDuration } from '@caretaker/kernel/time.ts'
+import { writeJsonDurably } from '@caretaker/ports/durable.ts'
+import type { HeldLock } from '@caretaker/ports/lock.ts'
+import type { Ports } from '@caretaker/ports/ports.ts'
+import type { Actor } from './journal-records.ts'
+
+/** Who holds the lock of a state folder, since when and what for. Told to whoever finds it taken. */
+export interface LockHolder {
+  readonly pid: number
+  readonly user: string
+  readonly via: string
+  readonly since: string
+  readonly purpose: string
+}
+
+type LockPorts = Pick<Ports, 'files' | 'locks' | 'clock'>
+
+const lockPath = (stateFolder: string) => join(stateFolder, 'operation.lock')
+const holderPath = (stateFolder: string) => join(stateFolder, 'operation.holder.json')
+
+/**
+ * Runs `work` while holding the one lock of this state folder. The operating system gives it back when the holder
+ * dies, so the lock of a dead process or a dead boot is never in the way.
+ * @throws AppError LOCKED (exit 11) with holder, age and purpose.
+ */
+export async function withOperationLock<T>(
+  ports: LockPorts,
+  stateFolder: string,
+  claim: { readonly actor: Actor; readonly purpose: string; readonly pid: number },
+  work: () => Promise<T>,
+): Promise<T> {
+  const held = await acquire(ports, stateFolder, claim.purpose)
+  try {
+    const holder: LockHolder = {
+      pid: claim.pid,
+      user: claim.actor.user,
+      via: claim.actor.via,
+      since: ports.clock.now().toISOString(),
+      purpose: claim.purpose,
+    }
+    await writeJsonDurably(ports.files, holderPath(stateFolder), holder)
+    return await work()
+  } finally {
+    await held.release()
+  }
+}
+
+/** The holder of the lock, when there is one right now. */
+export async function findLockHolder(ports: LockPorts, stateFolder: string): Promise<LockHolder | undefined> {
+  const free = await ports.locks.tryAcquire(lockPath(stateFolder))
+  if (!free) return readHolder(ports, stateFolder)
+  await free.release()
+  return undefined
+}
+
+async function acquire(ports: LockPorts, stateFolder: string, purpose: string): Promise<HeldLock> {
+  const held = await ports.locks.tryAcquire(lockPath(stateFolder))
+  if (held) return held
+  const holder = await readHolder(ports, stateFolder)
+  const age = holder
+    ? formatDuration(ports.clock.now().getTime() - Date.parse(holder.since))
+    : 'an unknown time'
+  throw new AppError('LOCKED', {
+    what: `"${purpose}" was not begun`,
+    why: holder
+      ? `"${holder.purpose}" holds the lock for ${age}: process ${holder.pid}, started by ${holder.user} (${holder.via})`
+      : 'another operation holds the lock',
+    next: 'Wait for it ("caretaker operation list" shows it), then repeat the command',
+  })
+}
+
+async function readHolder(ports: LockPorts, stateFolder: string): Promise<LockHolder | undefined> {
+  const text = await ports.files.readText(holderPath(stateFolder))
+  if (text === undefined) return undefined
+  try {
+    return JSON.parse(text) as LockHolder
+  } catch {
+    return undefined
+  }
+}
