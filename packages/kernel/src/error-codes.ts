@@ -24,6 +24,7 @@ export const ERROR_CODES = {
   COMMAND_NOT_FOUND: entry(10, 'A program that is needed is not installed.'),
   COMMAND_FAILED: entry(1, 'A program that was called ended with an error.'),
   COMMAND_TIMEOUT: entry(1, 'A program that was called did not end in time.'),
+  SOCKET_PATH_TOO_LONG: entry(2, 'The path of a unix socket is longer than the operating system allows.'),
   PORT_IN_USE: entry(1, 'A network port is taken by another program.'),
 
   // operations
@@ -58,7 +59,9 @@ export const ERROR_CODES = {
   STORAGE_UNREADABLE: entry(5, 'The data volume cannot be read.'),
   STORAGE_SPACE: entry(75, 'The operation would cross the reserve line of the data volume.'),
   SNAPSHOT_UNKNOWN: entry(2, 'There is no snapshot with this name.'),
+  SNAPSHOT_EXISTS: entry(2, 'There is a snapshot with this name already.'),
   SNAPSHOT_DAMAGED: entry(5, 'A snapshot is incomplete.'),
+  UNIT_EXISTS: entry(2, 'There is data of this name on the data volume already.'),
   UNIT_UNKNOWN: entry(5, 'The data of the application is not on the data volume.'),
   NAME_INVALID: entry(2, 'A name holds characters that are not allowed.'),
 

@@ -1,0 +1,118 @@
+/** The back ends this version knows. */
+export type StorageBackend = 'directory'
+
+/**
+ * Whose data volume this is:
+ * - `absent`: there is no data volume.
+ * - `empty`: it is there and holds nothing.
+ * - `ours`: it carries the id that was asked for.
+ * - `foreign`: it carries another id, or holds things without carrying any.
+ * - `unreadable`: it cannot be told.
+ */
+export interface StorageIdentity {
+  readonly state: 'absent' | 'empty' | 'ours' | 'foreign' | 'unreadable'
+  /** The id on the volume, when it carries one. */
+  readonly applianceId?: string
+  /** What was found, in words; always there unless `ours`. */
+  readonly why?: string
+}
+
+export interface Snapshot {
+  readonly name: string
+  /** When its content was current for the last time. Undefined when damaged. */
+  readonly createdAt: Date | undefined
+  /** Bytes of its content; back ends that share blocks may use less. 0 when damaged. */
+  readonly sizeBytes: number
+  /** A damaged one is listed so that a person sees it; using it throws SNAPSHOT_DAMAGED. */
+  readonly state: 'complete' | 'damaged'
+}
+
+/** Space of the data volume, in bytes. */
+export interface StorageSpace {
+  readonly totalBytes: number
+  readonly availableBytes: number
+  /** The line that updates and clones do not cross. */
+  readonly reserveBytes: number
+  /** Used part of the volume, 0 to 1. */
+  readonly usedRatio: number
+  /** Used to 80 % or more. */
+  readonly warn: boolean
+  readonly belowReserve: boolean
+}
+
+/** Something an interrupted call left behind, and what {@link Storage.repair} does with it. */
+export interface Leftover {
+  readonly kind: 'unfinished-unit' | 'unfinished-snapshot' | 'unfinished-switch' | 'unfinished-removal'
+  readonly app: string
+  readonly path: string
+  /** `finish`: the new state was already in force; `remove`: it was not. */
+  readonly action: 'finish' | 'remove'
+}
+
+/**
+ * The data volume: one snapshot unit per application, holding its database (`postgres/`) and its files
+ * (`files/VOLUME/`) together, so that one snapshot has both of the same instant (spec S2).
+ *
+ * Names of units and snapshots are checked by `isName` (NAME_INVALID). Calls that change something are made by one
+ * process at a time (the operation lock). Interrupted anywhere, they leave the state before or the state after;
+ * what they leave beside it is found by `leftovers` and dealt with by `repair`, which runs before anything else
+ * at a start. Everything is durable when a call returns.
+ */
+export interface Storage {
+  readonly backend: StorageBackend
+  /** Whether snapshots and copies take no time and may be taken under writers. If not: hold, stop, call, start. */
+  readonly instant: boolean
+
+  identify(applianceId: string): Promise<StorageIdentity>
+  /**
+   * Writes the id on an absent or empty volume; nothing when it is ours already.
+   * @throws AppError STORAGE_FOREIGN or STORAGE_UNREADABLE
+   */
+  initialise(applianceId: string): Promise<void>
+
+  listUnits(): Promise<readonly string[]>
+  hasUnit(app: string): Promise<boolean>
+  /** Creates an empty unit with a `files` folder; nothing when there is one. It belongs to the service user. */
+  createUnit(app: string): Promise<void>
+  /** The path through which the current state of the unit is always reached; it does not change with a switch. */
+  unitPath(app: string): string
+  /** Removes the unit with all its snapshots; nothing when there is none. */
+  removeUnit(app: string): Promise<void>
+
+  /** Bytes that one more snapshot or copy of the unit takes at once; 0 for instant back ends. For {@link Storage.reserve}. */
+  copyBytes(app: string): Promise<number>
+  /** @throws AppError SNAPSHOT_EXISTS, UNIT_UNKNOWN */
+  snapshot(app: string, name: string): Promise<void>
+  /** Oldest first; damaged ones at the end. */
+  listSnapshots(app: string): Promise<readonly Snapshot[]>
+  /**
+   * Where the content of a snapshot can be read (by us, not by the application).
+   * @throws AppError SNAPSHOT_UNKNOWN, SNAPSHOT_DAMAGED
+   */
+  snapshotPath(app: string, name: string): Promise<string>
+  /** Does not mind if it is gone. */
+  removeSnapshot(app: string, name: string): Promise<void>
+  /**
+   * A writable copy of the snapshot becomes current, by one rename. The state that was current is kept as the
+   * read-only snapshot `keepAs`, the snapshot itself stays as it is. Writers are stopped, whatever the back end.
+   * Repeated with the same arguments it finishes what was interrupted, or does nothing when it was done.
+   * @throws AppError SNAPSHOT_UNKNOWN, SNAPSHOT_DAMAGED, UNIT_UNKNOWN; SNAPSHOT_EXISTS when `keepAs` is something else
+   */
+  switchTo(app: string, snapshot: string, keepAs: string): Promise<void>
+  /**
+   * Creates the unit `newUnit` with the content of the snapshot; nothing when it is that already.
+   * @throws AppError UNIT_EXISTS, SNAPSHOT_UNKNOWN, SNAPSHOT_DAMAGED
+   */
+  writableCopy(app: string, snapshot: string, newUnit: string): Promise<void>
+
+  leftovers(): Promise<readonly Leftover[]>
+  /** Finishes or removes every leftover and says which there were. */
+  repair(): Promise<readonly Leftover[]>
+
+  space(): Promise<StorageSpace>
+  /**
+   * Refuses when `bytes` more would cross the reserve line. Not asked on the way back: a rollback is never refused.
+   * @throws AppError STORAGE_SPACE
+   */
+  reserve(bytes: number): Promise<void>
+}
