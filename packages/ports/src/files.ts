@@ -37,7 +37,10 @@ export interface Files {
   stat(path: string): Promise<FileInfo | undefined>
   /** Entries sorted by name; undefined when there is no such folder. */
   list(path: string): Promise<readonly FolderEntry[] | undefined>
-  /** Creates the folder and its parents; an existing one is left as it is, mode included. */
+  /**
+   * Creates the folder and its parents; an existing one is left as it is, mode included. `mode` counts for the last one.
+   * The names of the new folders are durable when it returns.
+   */
   makeFolder(path: string, mode?: number): Promise<void>
   /** Creates or replaces the content. `mode` counts for new files only. */
   write(path: string, data: string | Uint8Array, mode?: number): Promise<void>
@@ -56,7 +59,7 @@ export interface Files {
    * `to` must not exist. Every file and folder is on disk (synced) when it returns.
    */
   copyTree(from: string, to: string): Promise<void>
-  /** Bytes that the files below a path take up on disk. 0 when there is nothing. */
+  /** Bytes that the files at and below a path take up on disk, folders not counted. 0 when there is nothing. */
   treeSize(path: string): Promise<number>
   setMode(path: string, mode: number): Promise<void>
   /** Sets the owner of the whole tree. Needs root unless it changes nothing. */

@@ -1,0 +1,59 @@
+import { execFileSync } from 'node:child_process'
+import { linkSync, lstatSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describeFiles } from '@caretaker/ports/conformance/files.ts'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createFiles } from './files.ts'
+
+describeFiles('the file system', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'caretaker-files-'))
+  return { files: createFiles(), folder, cleanUp: async () => rmSync(folder, { recursive: true }) }
+})
+
+describe('files of the machine', () => {
+  const files = createFiles()
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'caretaker-files-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  it('copies a file with two names as one file, counts it once, and leaves pipes out', async () => {
+    await files.makeFolder(join(folder, 'from'))
+    writeFileSync(join(folder, 'from/a'), 'x'.repeat(100_000))
+    linkSync(join(folder, 'from/a'), join(folder, 'from/b'))
+    execFileSync('mkfifo', [join(folder, 'from/pipe')])
+    await files.copyTree(join(folder, 'from'), join(folder, 'to'))
+
+    expect((await files.list(join(folder, 'to')))?.map((entry) => entry.name)).toEqual(['a', 'b'])
+    expect(lstatSync(join(folder, 'to/a')).ino).toBe(lstatSync(join(folder, 'to/b')).ino)
+    expect(await files.treeSize(join(folder, 'to'))).toBeLessThan(150_000)
+  })
+
+  it('copies thousands of files', async () => {
+    await files.makeFolder(join(folder, 'from/sub'))
+    for (let i = 0; i < 2000; i++) writeFileSync(join(folder, `from/sub/${i}`), String(i))
+    await files.copyTree(join(folder, 'from'), join(folder, 'to'))
+    expect(await files.list(join(folder, 'to/sub'))).toHaveLength(2000)
+    expect(await files.readText(join(folder, 'to/sub/1999'))).toBe('1999')
+  })
+
+  it.runIf(process.getuid?.() === 0)(
+    'as root keeps owners, and sets them for the whole tree but not through links',
+    async () => {
+      const outside = join(folder, 'outside')
+      writeFileSync(outside, '')
+      await files.makeFolder(join(folder, 'from'))
+      writeFileSync(join(folder, 'from/file'), '')
+      await files.link(outside, join(folder, 'from/link'))
+      await files.setOwner(join(folder, 'from'), { uid: 65534, gid: 65533 })
+      await files.copyTree(join(folder, 'from'), join(folder, 'to'))
+
+      for (const path of ['to', 'to/file', 'to/link']) {
+        expect(await files.stat(join(folder, path))).toMatchObject({ uid: 65534, gid: 65533 })
+      }
+      expect(await files.stat(outside)).toMatchObject({ uid: 0, gid: 0 })
+    },
+  )
+})
