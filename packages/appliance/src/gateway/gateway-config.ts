@@ -24,13 +24,16 @@ export const ServiceReason = z.strictObject({
 })
 export type ServiceReason = Readonly<z.infer<typeof ServiceReason>>
 
-/** A DNS name in lower case without trailing dot (`localhost` and `*.example.org` included), or an IP address. */
+const LABEL = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?'
+
+/** A DNS name in lower case without trailing dot, or an IP address. */
 export const HostName = z
   .string()
   .max(253)
-  .regex(
-    /^(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$|^[0-9a-f:]+$/,
-  )
+  .regex(new RegExp(`^${LABEL}(\\.${LABEL})*$|^[0-9a-f]*:[0-9a-f:.]+$`))
+
+/** A {@link HostName}, or `*.` and one: stands for one more label. */
+export const CertificateHost = z.union([HostName, z.string().regex(new RegExp(`^\\*(\\.${LABEL})+$`))])
 
 /** How the requests for one application are answered. */
 export const Route = z.strictObject({
@@ -54,8 +57,8 @@ export type Route = Readonly<z.infer<typeof Route>>
 
 /** A certificate with its chain, and its key, as PEM files that the gateway may read. */
 export const GatewayCertificate = z.strictObject({
-  /** Names it is shown for (SNI); `*.example.org` stands for one label. */
-  hosts: z.array(HostName).min(1),
+  /** Names it is shown for (SNI). */
+  hosts: z.array(CertificateHost).min(1),
   certificateFile: z.string().min(1),
   keyFile: z.string().min(1),
 })
