@@ -1,0 +1,163 @@
+import { AppError } from '@caretaker/kernel/errors.ts'
+import { writeJsonDurably } from '@caretaker/ports/durable.ts'
+import { z } from 'zod'
+import { type DirectoryContext, partial, snapshotFolder, type UnitPaths, vanish } from './directory-layout.ts'
+import { readModes, removeSealed, seal, unseal } from './seal.ts'
+import type { Snapshot } from './storage.ts'
+
+const recordSchema = z.object({
+  format: z.literal(1),
+  created_at: z.iso.datetime(),
+  size_bytes: z.number(),
+  /** Set when it is the state that a switch to that snapshot put aside. */
+  put_aside_for: z.string().optional(),
+  modes: z.record(z.string(), z.number()),
+})
+
+export type SnapshotRecord = z.infer<typeof recordSchema>
+
+export const contentOf = (folder: string): string => `${folder}/content`
+const recordOf = (folder: string): string => `${folder}/snapshot.json`
+
+/** Copies the current generation. Writers are stopped by the caller. */
+export async function takeSnapshot(
+  context: DirectoryContext,
+  paths: UnitPaths,
+  generation: string,
+  name: string,
+): Promise<void> {
+  const { files } = context
+  const folder = snapshotFolder(paths, name)
+  if (await files.stat(folder)) throw snapshotExists(paths.app, name)
+  const unfinished = partial(folder)
+  await removeSealed(files, unfinished)
+  try {
+    await files.makeFolder(unfinished, 0o700)
+    await files.copyTree(generation, contentOf(unfinished))
+    await completeSnapshot(context, paths, name)
+  } catch (error) {
+    await removeSealed(files, unfinished)
+    throw error
+  }
+}
+
+/**
+ * Turns `NAME.partial`, whose content is whole, into the snapshot NAME. Safe to repeat: the modes are recorded
+ * before they are changed.
+ */
+export async function completeSnapshot(
+  { files, clock }: DirectoryContext,
+  paths: UnitPaths,
+  name: string,
+  putAsideFor?: string,
+): Promise<void> {
+  const folder = snapshotFolder(paths, name)
+  const unfinished = partial(folder)
+  const content = contentOf(unfinished)
+  let record = parseRecord(await files.readText(recordOf(unfinished)))
+  if (!record) {
+    record = {
+      format: 1,
+      created_at: clock.now().toISOString(),
+      size_bytes: await files.treeSize(content),
+      modes: { ...(await readModes(files, content)) },
+      ...(putAsideFor === undefined ? {} : { put_aside_for: putAsideFor }),
+    }
+    await writeJsonDurably(files, recordOf(unfinished), record)
+  }
+  await seal(files, content, record.modes)
+  await files.sync(unfinished)
+  await files.rename(unfinished, folder)
+  await files.sync(paths.snapshots)
+}
+
+/** A writable copy of a snapshot at `to`, which must not exist. */
+export async function copyContent(
+  { files }: Pick<DirectoryContext, 'files'>,
+  paths: UnitPaths,
+  name: string,
+  to: string,
+): Promise<void> {
+  const record = await loadSnapshot(files, paths, name)
+  await files.copyTree(contentOf(snapshotFolder(paths, name)), to)
+  await unseal(files, to, record.modes)
+}
+
+/** @throws AppError SNAPSHOT_UNKNOWN, SNAPSHOT_DAMAGED */
+export async function loadSnapshot(
+  files: Pick<DirectoryContext['files'], 'stat' | 'readText'>,
+  paths: UnitPaths,
+  name: string,
+): Promise<SnapshotRecord> {
+  const folder = snapshotFolder(paths, name)
+  if (!(await files.stat(folder))) {
+    throw new AppError('SNAPSHOT_UNKNOWN', {
+      what: `There is no snapshot "${name}" of ${paths.app}`,
+      why: `nothing lies at ${folder}`,
+      next: `Choose one of those that "caretaker app show ${paths.app}" lists`,
+    })
+  }
+  const record = await findSnapshot(files, paths, name)
+  if (record) return record
+  throw new AppError('SNAPSHOT_DAMAGED', {
+    what: `The snapshot "${name}" of ${paths.app} cannot be used`,
+    why: `${folder} is incomplete: its record or its content is missing`,
+    next: 'Use another snapshot or the backup; this one can only be removed',
+  })
+}
+
+/** The record of a snapshot that is there and complete, else undefined. */
+export async function findSnapshot(
+  files: Pick<DirectoryContext['files'], 'stat' | 'readText'>,
+  paths: UnitPaths,
+  name: string,
+): Promise<SnapshotRecord | undefined> {
+  const folder = snapshotFolder(paths, name)
+  const record = parseRecord(await files.readText(recordOf(folder)))
+  const content = await files.stat(contentOf(folder))
+  return content?.kind === 'folder' ? record : undefined
+}
+
+export async function listSnapshots(
+  { files }: DirectoryContext,
+  paths: UnitPaths,
+): Promise<readonly Snapshot[]> {
+  const entries = ((await files.list(paths.snapshots)) ?? []).filter((entry) => !entry.name.includes('.'))
+  const snapshots = await Promise.all(
+    entries.map(async ({ name }): Promise<Snapshot> => {
+      const record = await findSnapshot(files, paths, name)
+      return record
+        ? { name, createdAt: new Date(record.created_at), sizeBytes: record.size_bytes, state: 'complete' }
+        : { name, createdAt: undefined, sizeBytes: 0, state: 'damaged' }
+    }),
+  )
+  const age = (snapshot: Snapshot): number => snapshot.createdAt?.getTime() ?? Number.POSITIVE_INFINITY
+  return snapshots.toSorted((a, b) => (age(a) === age(b) ? a.name.localeCompare(b.name) : age(a) - age(b)))
+}
+
+export async function removeSnapshot(
+  { files }: DirectoryContext,
+  paths: UnitPaths,
+  name: string,
+): Promise<void> {
+  const folder = snapshotFolder(paths, name)
+  if (!(await files.stat(paths.snapshots))) return
+  await vanish(files, folder, paths.snapshots, (path) => removeSealed(files, path))
+}
+
+export function snapshotExists(app: string, name: string): AppError {
+  return new AppError('SNAPSHOT_EXISTS', {
+    what: `The snapshot "${name}" of ${app} was not taken`,
+    why: 'there is one with this name',
+    next: 'Choose another name, or remove the old snapshot first',
+  })
+}
+
+function parseRecord(text: string | undefined): SnapshotRecord | undefined {
+  if (text === undefined) return undefined
+  try {
+    return recordSchema.parse(JSON.parse(text))
+  } catch {
+    return undefined
+  }
+}
