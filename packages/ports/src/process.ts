@@ -75,7 +75,10 @@ export interface Processes {
    */
   start(command: DetachedCommand): Promise<ProcessIdentity>
   isAlive(identity: ProcessIdentity): Promise<boolean>
-  /** Resolves when the process has ended; exit code and signal are known for own children only. */
+  /**
+   * Resolves when the process has ended; exit code and signal are known for own children only.
+   * @throws AppError CANCELLED when `signal` fires first; the process lives on.
+   */
   waitForExit(identity: ProcessIdentity, signal?: AbortSignal): Promise<ProcessExit>
   /** Signals the whole process group; nothing happens when the process is gone. */
   signal(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<void>

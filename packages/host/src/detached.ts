@@ -1,0 +1,111 @@
+import type { ChildProcess } from 'node:child_process'
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
+import { AppError } from '@caretaker/kernel/errors.ts'
+import type { DetachedCommand, ProcessExit, ProcessIdentity } from '@caretaker/ports/process.ts'
+import { unlessErrno } from './errno.ts'
+import { isIdentityAlive, readBootId, readStat } from './proc.ts'
+import { spawnCommand } from './spawn.ts'
+
+/** The variable of the environment that carries "appliance/app/service". */
+export const LABEL_VARIABLE = 'CARETAKER_LABEL'
+
+const LOG_MODE = 0o640
+/** Between two looks at a process that is not our child. */
+const POLL_MS = 500
+/** Exits of own children that nobody has asked for yet; older ones are forgotten. */
+const REMEMBERED = 1000
+
+interface OwnChild {
+  readonly child: ChildProcess
+  readonly exit: Promise<ProcessExit>
+  waiting: number
+}
+
+/** Starts processes that outlive this one, and knows how those ended that it started itself. */
+export class DetachedProcesses {
+  readonly #own = new Map<string, OwnChild>()
+
+  async start(command: DetachedCommand): Promise<ProcessIdentity> {
+    const { appliance, app, service } = command.label
+    const env = { ...command.env, [LABEL_VARIABLE]: `${appliance}/${app}/${service}` }
+    await using log = await openLog(command.logFile)
+    let identity: ProcessIdentity | undefined
+    await spawnCommand({ ...command, env }, ['ignore', log.fd, log.fd], (child, pid) => {
+      // Its end is collected by a later turn of the event loop, so /proc still knows it, as a zombie at least.
+      const startTicks = readStat(pid)?.startTicks
+      if (startTicks === undefined) throw new Error(`process ${pid} is not in /proc`)
+      identity = { pid, startTicks, bootId: readBootId() }
+      this.#remember(identity, child)
+    })
+    if (!identity) throw new Error('spawned without a process')
+    return identity
+  }
+
+  /**
+   * How and when a process ends. Own children keep this process running only while somebody waits for them.
+   * @throws AppError CANCELLED when `signal` fires first.
+   */
+  async waitForExit(identity: ProcessIdentity, signal?: AbortSignal): Promise<ProcessExit> {
+    const own = this.#own.get(keyOf(identity))
+    if (!own) return pollUntilGone(identity, signal)
+    if (own.waiting++ === 0) own.child.ref()
+    try {
+      return await orCancelled(own.exit, identity, signal)
+    } finally {
+      if (--own.waiting === 0) own.child.unref()
+    }
+  }
+
+  #remember(identity: ProcessIdentity, child: ChildProcess): void {
+    const exit = new Promise<ProcessExit>((resolve) => {
+      child.once('exit', (code, name) => resolve({ exitCode: code ?? undefined, signal: name ?? undefined }))
+    })
+    child.unref()
+    this.#own.set(keyOf(identity), { child, exit, waiting: 0 })
+    for (const [key, entry] of this.#own) {
+      if (this.#own.size <= REMEMBERED) break
+      if (entry.child.exitCode !== null || entry.child.signalCode !== null) this.#own.delete(key)
+    }
+  }
+}
+
+function keyOf(identity: ProcessIdentity): string {
+  return `${identity.bootId}/${identity.pid}/${identity.startTicks}`
+}
+
+/** Opens for appending; never through a link, because the folder may belong to the user the process runs as. */
+async function openLog(path: string): Promise<FileHandle> {
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW
+  const created = await unlessErrno(open(path, flags | constants.O_EXCL, LOG_MODE), ['EEXIST'], undefined)
+  if (!created) return open(path, flags, LOG_MODE)
+  await created.chmod(LOG_MODE)
+  return created
+}
+
+async function pollUntilGone(identity: ProcessIdentity, signal?: AbortSignal): Promise<ProcessExit> {
+  while (isIdentityAlive(identity)) {
+    if (signal?.aborted) throw cancelled(identity)
+    await wait(POLL_MS, undefined, signal ? { signal } : {}).catch(() => undefined)
+  }
+  return { exitCode: undefined, signal: undefined }
+}
+
+function orCancelled<T>(work: Promise<T>, identity: ProcessIdentity, signal?: AbortSignal): Promise<T> {
+  if (!signal) return work
+  if (signal.aborted) return Promise.reject(cancelled(identity))
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => reject(cancelled(identity))
+    signal.addEventListener('abort', onAbort, { once: true })
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}
+
+function cancelled(identity: ProcessIdentity): AppError {
+  return new AppError('CANCELLED', {
+    what: `The end of process ${identity.pid} was not waited for`,
+    why: 'the operation that waited was cancelled',
+    next: 'Run "caretaker operation list", then resume or undo the operation',
+  })
+}

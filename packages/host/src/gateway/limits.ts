@@ -1,0 +1,23 @@
+import { MINUTE_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
+import { KIB } from '@caretaker/kernel/units.ts'
+
+/** Header fields and request line together; cookies of single sign-on reach 16 KiB. */
+export const MAX_HEADER_BYTES = 32 * KIB
+/** From the first byte (or the connect) to the end of the header fields; slow senders end here. */
+export const HEADERS_TIMEOUT_MS = 15 * SECOND_MS
+/** For the TLS handshake. */
+export const HANDSHAKE_TIMEOUT_MS = 10 * SECOND_MS
+/** An idle connection stays open this long: more than the 60 s of common load balancers, so that they close first. */
+export const KEEP_ALIVE_MS = 65 * SECOND_MS
+/** Per port. Each may need a second socket to its application; the open file limit is commonly 20000 or more. */
+export const MAX_CONNECTIONS = 8000
+/** Requests that may wait per application during a hold; what comes on top gets the service page. */
+export const MAX_HELD = 1000
+/** Idle connections kept to applications. */
+export const MAX_IDLE_UPSTREAM = 64
+/** A hold ends by itself after at most this long. */
+export const MAX_HOLD_LIMIT_MS = 30 * MINUTE_MS
+/** A drain is answered after at most this long. */
+export const MAX_DRAIN_MS = 10 * MINUTE_MS
+/** A config of some thousand routes is below this. */
+export const MAX_CONFIG_BYTES = 4096 * KIB

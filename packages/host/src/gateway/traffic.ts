@@ -1,0 +1,117 @@
+import type { AppTraffic } from '@caretaker/appliance/gateway/gateway.ts'
+import { MAX_HELD } from './limits.ts'
+
+/** How a wait for the end of a hold ended. */
+export type HoldOutcome = 'released' | 'timeout' | 'full' | 'gone'
+
+interface Waiting {
+  readonly settle: (outcome: HoldOutcome) => void
+}
+
+/**
+ * What goes on with one application: open requests and streams, the hold and its queue, and counts.
+ * A request is in one place only: waiting, open, or a stream.
+ */
+export class Traffic {
+  readonly #open = new Set<object>()
+  readonly #streams = new Set<object>()
+  readonly #queue = new Set<Waiting>()
+  readonly #answered: Record<string, number> = {}
+  readonly #idle = new Set<() => void>()
+  #holdEnd: NodeJS.Timeout | undefined
+
+  get holding(): boolean {
+    return this.#holdEnd !== undefined
+  }
+
+  /** Starts a hold, or sets the limit of the present one anew. */
+  hold(limitMs: number): void {
+    clearTimeout(this.#holdEnd)
+    this.#holdEnd = setTimeout(() => this.release(), limitMs)
+    this.#holdEnd.unref()
+  }
+
+  /** Ends the hold; the waiting requests go on in the order they came. */
+  release(): void {
+    clearTimeout(this.#holdEnd)
+    this.#holdEnd = undefined
+    for (const waiting of this.#queue) waiting.settle('released')
+  }
+
+  /** Ends every wait with the service page, for when the gateway itself ends. */
+  giveUp(): void {
+    for (const waiting of this.#queue) waiting.settle('timeout')
+  }
+
+  /** Waits for the end of the hold, at most `maxMs`, while the client is there. */
+  wait(maxMs: number, gone: AbortSignal): Promise<HoldOutcome> {
+    if (this.#queue.size >= MAX_HELD) return Promise.resolve('full')
+    if (gone.aborted) return Promise.resolve('gone')
+    return new Promise((resolve) => {
+      const leave = (): void => waiting.settle('gone')
+      const timer = setTimeout(() => waiting.settle('timeout'), maxMs)
+      const waiting: Waiting = {
+        settle: (outcome) => {
+          clearTimeout(timer)
+          gone.removeEventListener('abort', leave)
+          this.#queue.delete(waiting)
+          resolve(outcome)
+        },
+      }
+      gone.addEventListener('abort', leave)
+      this.#queue.add(waiting)
+    })
+  }
+
+  /** A request was passed on. `request` is any object that stands for it. */
+  opened(request: object): void {
+    this.#open.add(request)
+  }
+
+  /** The request has become a websocket or an event stream: it lasts as long as its client likes. */
+  becameStream(request: object): void {
+    if (this.#open.delete(request)) this.#streams.add(request)
+    this.#tellIdle()
+  }
+
+  closed(request: object): void {
+    this.#open.delete(request)
+    this.#streams.delete(request)
+    this.#tellIdle()
+  }
+
+  answered(status: number): void {
+    const name = `${Math.floor(status / 100)}xx`
+    this.#answered[name] = (this.#answered[name] ?? 0) + 1
+  }
+
+  /** Resolves when no request is open or the time is over, with the number still open. */
+  async drained(timeoutMs: number): Promise<number> {
+    if (this.#open.size > 0) {
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          clearTimeout(timer)
+          this.#idle.delete(done)
+          resolve()
+        }
+        const timer = setTimeout(done, timeoutMs)
+        this.#idle.add(done)
+      })
+    }
+    return this.#open.size
+  }
+
+  counts(): Omit<AppTraffic, 'app'> {
+    return {
+      open: this.#open.size,
+      streams: this.#streams.size,
+      held: this.#queue.size,
+      holding: this.holding,
+      answered: { ...this.#answered },
+    }
+  }
+
+  #tellIdle(): void {
+    if (this.#open.size === 0) for (const done of this.#idle) done()
+  }
+}

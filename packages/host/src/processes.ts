@@ -1,0 +1,45 @@
+import type { Processes, ProcessIdentity, ProcessLabel } from '@caretaker/ports/process.ts'
+import { DetachedProcesses, LABEL_VARIABLE } from './detached.ts'
+import { hasEnded, isIdentityAlive, listPids, readBootId, readStat, readVariable } from './proc.ts'
+import { killGroup, runCommand } from './run-command.ts'
+
+/** The processes of this machine, known through /proc: Linux only. */
+export function createProcesses(): Processes {
+  const detached = new DetachedProcesses()
+  return {
+    run: runCommand,
+    start: (command) => detached.start(command),
+    isAlive: async (identity) => isIdentityAlive(identity),
+    waitForExit: (identity, signal) => detached.waitForExit(identity, signal),
+    signal: async (identity, signal) => signalGroup(identity, signal),
+    findByLabel: async (appliance) => {
+      const found = await Promise.all((await listPids()).map(describe))
+      return found
+        .filter((entry) => entry !== undefined)
+        .filter((entry) => entry.label.appliance === appliance)
+    },
+  }
+}
+
+/** A process found by its label need not lead its group; our own group is never meant. */
+function signalGroup(identity: ProcessIdentity, signal: NodeJS.Signals): void {
+  if (!isIdentityAlive(identity)) return
+  const groupId = readStat(identity.pid)?.groupId
+  if (groupId === undefined) return
+  if (groupId !== readStat(process.pid)?.groupId) killGroup(groupId, signal)
+  else process.kill(identity.pid, signal)
+}
+
+async function describe(
+  pid: number,
+): Promise<{ identity: ProcessIdentity; label: ProcessLabel } | undefined> {
+  const stat = readStat(pid)
+  if (!stat || hasEnded(stat)) return undefined
+  const label = parseLabel(await readVariable(pid, LABEL_VARIABLE))
+  return label && { identity: { pid, startTicks: stat.startTicks, bootId: readBootId() }, label }
+}
+
+function parseLabel(text: string | undefined): ProcessLabel | undefined {
+  const [appliance, app, service, ...rest] = text?.split('/') ?? []
+  return appliance && app && service && rest.length === 0 ? { appliance, app, service } : undefined
+}
