@@ -1,11 +1,26 @@
 import { inspect } from 'node:util'
+import { sha256 } from './json.ts'
 
 const MASK = '[secret]'
 /** Values shorter than this are not looked for in texts: masking every "a" would destroy the message. */
 const SHORTEST_MASKED = 6
+/** Of a value of several lines (a private key) each line this long is looked for too: programs print lines. */
+const SHORTEST_MASKED_LINE = 20
 
-/** Every secret value alive in this process, so that {@link redact} finds them in any text. */
+/** Every form of every secret value of this process and its mask, so that {@link redact} finds them in any text. */
 const known = new Map<string, string>()
+/** Matches any known form, the longest first; undefined when it must be made anew. */
+let pattern: RegExp | undefined
+
+function remember(value: string, mask: string): void {
+  const lines = value.split('\n').filter((line) => line.length >= SHORTEST_MASKED_LINE && !line.startsWith('-----'))
+  for (const part of [value, ...lines]) {
+    for (const form of [part, encodeURIComponent(part.toWellFormed()), JSON.stringify(part).slice(1, -1)]) {
+      if (!known.has(form)) known.set(form, mask)
+    }
+  }
+  pattern = undefined
+}
 
 /**
  * A value that must not be seen. `reveal()` is the only way out and is called in ports only;
@@ -18,11 +33,16 @@ export class Secret {
   constructor(name: string, value: string) {
     this.name = name
     this.#value = value
-    if (value.length >= SHORTEST_MASKED) known.set(value, `[secret:${name}]`)
+    if (value.length >= SHORTEST_MASKED) remember(value, `[secret:${name}]`)
   }
 
   reveal(): string {
     return this.#value
+  }
+
+  /** Tells two values apart without showing either; for secrets of many random bits only. */
+  fingerprint(): string {
+    return sha256(`caretaker-secret:${this.#value}`).slice(0, 16)
   }
 
   toString(): string {
@@ -44,18 +64,26 @@ export function reveal(value: MaybeSecret): string {
   return value instanceof Secret ? value.reveal() : value
 }
 
+/** A secret made from another one, as a connection URL from its password; only `make` sees the plain value. */
+export function deriveSecret(name: string, value: MaybeSecret, make: (plain: string) => string): Secret {
+  return new Secret(name, make(reveal(value)))
+}
+
 /**
  * The text with every known secret value and every password inside a URL masked.
- * Also finds the URL-encoded form of a secret.
+ * Also finds the URL-encoded and the JSON-escaped form of a secret, and the lines of a long one.
  */
 export function redact(text: string): string {
-  let result = text
-  for (const [value, mask] of known) {
-    if (result.includes(value)) result = result.replaceAll(value, mask)
-    const encoded = encodeURIComponent(value)
-    if (encoded !== value && result.includes(encoded)) result = result.replaceAll(encoded, mask)
-  }
-  return result.replaceAll(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s@/]+@/gi, `$1:${MASK}@`)
+  pattern ??= new RegExp(
+    [...known.keys()]
+      .toSorted((a, b) => b.length - a.length)
+      .map((form) => form.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
+      .join('|') || '(?!)',
+    'g',
+  )
+  return text
+    .replaceAll(pattern, (form) => known.get(form) ?? MASK)
+    .replaceAll(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):(?!\[secret[^\]]*\]@)[^\s/]+@/gi, `$1:${MASK}@`)
 }
 
 /** A copy of any JSON-like value in which every string went through {@link redact}. */
