@@ -1,0 +1,89 @@
+import { access, constants, open, realpath } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import type { HeldLock, Locks } from '@caretaker/ports/lock.ts'
+import { isErrno } from './errno.ts'
+
+/** Primary result codes of SQLite, https://www.sqlite.org/rescode.html */
+const SQLITE_BUSY = 5
+const SQLITE_FULL = 13
+
+/** Paths that this process holds or is taking. */
+const taken = new Set<string>()
+
+/**
+ * Locks of the operating system on a file, taken through SQLite: an open exclusive transaction of an empty database.
+ * They end with the process, however it ends, and are not inherited by children. Nothing but this may open a lock
+ * file: closing any other handle of it in this process would drop the lock.
+ */
+export function createLocks(): Locks {
+  return { tryAcquire }
+}
+
+async function tryAcquire(path: string): Promise<HeldLock | undefined> {
+  const key = join(await realpath(dirname(path)), basename(path))
+  if (taken.has(key)) return undefined
+  taken.add(key)
+  try {
+    await refuseUnlessWritable(path)
+    const database = lockFile(path)
+    if (!database) taken.delete(key)
+    return database && heldLock(database, key)
+  } catch (error) {
+    taken.delete(key)
+    throw await asSystemError(error, path)
+  }
+}
+
+function heldLock(database: DatabaseSync, key: string): HeldLock {
+  return {
+    release: async () => {
+      if (!database.isOpen) return
+      database.close()
+      taken.delete(key)
+    },
+  }
+}
+
+/** The journal in memory leaves no second file; no wait, because busy is an answer. */
+function lockFile(path: string): DatabaseSync | undefined {
+  const database = new DatabaseSync(path, { timeout: 0 })
+  try {
+    database.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    return database
+  } catch (error) {
+    database.close()
+    if (primaryCode(error) === SQLITE_BUSY) return undefined
+    throw error
+  }
+}
+
+/** SQLite would open a read-only file all the same, and then lock nothing. */
+async function refuseUnlessWritable(path: string): Promise<void> {
+  await access(path, constants.W_OK).catch((error: unknown) => {
+    if (!isErrno(error, 'ENOENT')) throw error
+  })
+}
+
+function primaryCode(error: unknown): number | undefined {
+  const code = error instanceof Error ? (error as { errcode?: unknown }).errcode : undefined
+  return typeof code === 'number' ? code & 0xff : undefined
+}
+
+/** What the operating system says about creating the file, which SQLite hides behind "unable to open". */
+async function asSystemError(error: unknown, path: string): Promise<unknown> {
+  const code = primaryCode(error)
+  if (code === undefined) return error
+  if (code === SQLITE_FULL) {
+    return Object.assign(new Error(`ENOSPC: no space left on device, lock '${path}'`, { cause: error }), {
+      code: 'ENOSPC',
+      path,
+    })
+  }
+  try {
+    await (await open(path, 'wx')).close()
+    return error
+  } catch (systemError) {
+    return isErrno(systemError, 'EEXIST') ? error : systemError
+  }
+}
