@@ -1,0 +1,108 @@
+import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import { type AddressInfo, createServer, type LookupFunction, type Server } from 'node:net'
+import type { HttpRequest, HttpResponse, Network } from '@caretaker/ports/network.ts'
+import { isErrno } from './errno.ts'
+
+/** What {@link HttpResponse} keeps of a body. */
+const BODY_LIMIT_BYTES = 1024 * 1024
+
+/**
+ * HTTP requests and TCP ports of this machine. Names below .localhost are 127.0.0.1 (RFC 6761), whatever the
+ * machine's resolver knows. Each request has a connection of its own.
+ */
+export function createNetwork(): Network {
+  return { request, freePort, canListen }
+}
+
+async function request(wanted: HttpRequest): Promise<HttpResponse> {
+  const answer = Promise.withResolvers<HttpResponse>()
+  const sent = open(wanted, (message) => {
+    readBody(message).then(
+      (body) => answer.resolve({ status: message.statusCode ?? 0, headers: flatten(message), body }),
+      answer.reject,
+    )
+  })
+  sent.on('error', answer.reject)
+  const timer = setTimeout(() => {
+    answer.reject(new Error(`no answer from ${wanted.url} within ${wanted.timeoutMs} ms`))
+  }, wanted.timeoutMs)
+  sent.end(wanted.body)
+  try {
+    return await answer.promise
+  } finally {
+    clearTimeout(timer)
+    sent.destroy()
+  }
+}
+
+function open(wanted: HttpRequest, onResponse: (message: IncomingMessage) => void): ClientRequest {
+  const url = new URL(wanted.url)
+  const options = {
+    method: wanted.method ?? 'GET',
+    agent: false,
+    ...(wanted.headers ? { headers: wanted.headers } : {}),
+    ...(wanted.socketPath === undefined ? {} : { socketPath: wanted.socketPath }),
+    ...(url.hostname.endsWith('.localhost') ? { lookup: lookUpLoopback } : {}),
+  }
+  if (url.protocol === 'http:') return requestHttp(url, options, onResponse)
+  return requestHttps(url, { ...options, ...(wanted.ca === undefined ? {} : { ca: wanted.ca }) }, onResponse)
+}
+
+const lookUpLoopback: LookupFunction = (_name, options, callback) => {
+  if (options.all) callback(null, [{ address: '127.0.0.1', family: 4 }])
+  else callback(null, '127.0.0.1', 4)
+}
+
+async function readBody(message: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let sizeBytes = 0
+  for await (const chunk of message as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    sizeBytes += chunk.length
+    if (sizeBytes >= BODY_LIMIT_BYTES) break
+  }
+  return Buffer.concat(chunks).subarray(0, BODY_LIMIT_BYTES).toString('utf8')
+}
+
+function flatten(message: IncomingMessage): Record<string, string> {
+  const entries = Object.entries(message.headers).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? value.join(', ') : (value ?? ''),
+  ])
+  return Object.fromEntries(entries)
+}
+
+async function freePort(): Promise<number> {
+  const server = await listen('127.0.0.1', 0)
+  const { port } = server.address() as AddressInfo
+  await close(server)
+  return port
+}
+
+async function canListen(
+  host: string,
+  port: number,
+): Promise<'yes' | 'in-use' | 'no-permission' | 'no-address'> {
+  try {
+    await close(await listen(host, port))
+    return 'yes'
+  } catch (error) {
+    if (isErrno(error, 'EADDRINUSE')) return 'in-use'
+    if (isErrno(error, 'EACCES', 'EPERM')) return 'no-permission'
+    if (isErrno(error, 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAFNOSUPPORT', 'EAI_AGAIN')) return 'no-address'
+    throw error
+  }
+}
+
+function listen(host: string, port: number): Promise<Server> {
+  const server = createServer()
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port, exclusive: true }, () => resolve(server))
+  })
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()))
+}
