@@ -125,7 +125,7 @@ function describeSystemError(error: unknown): AppError | undefined {
   if (!(error instanceof Error)) return undefined
   const { code, path } = error as NodeJS.ErrnoException
   const where = path ?? 'a file'
-  switch (code) {
+  switch (code ?? '') {
     case 'ENOSPC':
     case 'EDQUOT':
       return new AppError('DISK_FULL', {

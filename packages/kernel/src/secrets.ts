@@ -13,7 +13,9 @@ const known = new Map<string, string>()
 let pattern: RegExp | undefined
 
 function remember(value: string, mask: string): void {
-  const lines = value.split('\n').filter((line) => line.length >= SHORTEST_MASKED_LINE && !line.startsWith('-----'))
+  const lines = value
+    .split('\n')
+    .filter((line) => line.length >= SHORTEST_MASKED_LINE && !line.startsWith('-----'))
   for (const part of [value, ...lines]) {
     for (const form of [part, encodeURIComponent(part.toWellFormed()), JSON.stringify(part).slice(1, -1)]) {
       if (!known.has(form)) known.set(form, mask)

@@ -7,8 +7,9 @@ export const DAY_MS = 24 * HOUR_MS
 export function formatDuration(ms: number): string {
   const rounded = Math.max(0, Math.round(ms))
   if (rounded < SECOND_MS) return `${rounded} ms`
-  if (rounded < 10 * SECOND_MS) return `${(rounded / SECOND_MS).toFixed(1)} s`
-  if (rounded < MINUTE_MS) return `${Math.round(rounded / SECOND_MS)} s`
+  if (rounded < 9.95 * SECOND_MS) return `${(rounded / SECOND_MS).toFixed(1)} s`
+  if (rounded < 59.5 * SECOND_MS) return `${Math.round(rounded / SECOND_MS)} s`
+  if (rounded < MINUTE_MS) return '1 min'
   if (rounded < HOUR_MS) return pair(rounded, MINUTE_MS, 'min', SECOND_MS, 's')
   if (rounded < DAY_MS) return pair(rounded, HOUR_MS, 'h', MINUTE_MS, 'min')
   return pair(rounded, DAY_MS, 'd', HOUR_MS, 'h')
@@ -23,10 +24,9 @@ function pair(ms: number, bigMs: number, bigName: string, smallMs: number, small
 /** Milliseconds of "90s", "20 s", "10m", "1h30m", "2d" or "500ms" (compose durations, and days); undefined when it is none. */
 export function parseDuration(text: string): number | undefined {
   const units: Record<string, number> = { ms: 1, s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }
-  const compact = text.replaceAll(' ', '')
-  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(compact)) return undefined
+  if (!/^( *\d+(\.\d+)? *(ms|s|m|h|d))+ *$/.test(text)) return undefined
   let total = 0
-  for (const [, amount, unit] of compact.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) {
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?) *(ms|s|m|h|d)/g)) {
     total += Number(amount) * (units[unit as string] as number)
   }
   return Math.round(total)

@@ -12,7 +12,8 @@ export function formatBytes(bytes: number): string {
     [KIB, 'KiB'],
   ]
   for (const [size, name] of steps) {
-    if (Math.abs(bytes) >= size) {
+    // What would round up to 1024 of the smaller unit is one of this unit.
+    if (Math.abs(bytes) >= size - size / 2048) {
       const value = bytes / size
       return `${value >= 100 ? Math.round(value) : value.toFixed(1)} ${name}`
     }
