@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Files } from '@caretaker/ports/files.ts'
 import type { Actor } from './journal-records.ts'
 
@@ -24,12 +24,15 @@ export function auditPath(stateFolder: string): string {
   return join(stateFolder, 'audit.jsonl')
 }
 
-/** The append-only audit log of a state folder; nothing in this program rewrites or shortens it. */
+/** The append-only audit log of a state folder, on disk line by line; nothing in this program rewrites or shortens it. */
 export function createAuditLog(files: Files, stateFolder: string): AuditLog {
   const path = auditPath(stateFolder)
   return {
     async write(entry) {
+      const isNew = (await files.stat(path)) === undefined
       await files.append(path, `${JSON.stringify(entry)}\n`, 0o600)
+      await files.sync(path)
+      if (isNew) await files.sync(dirname(path))
     },
   }
 }

@@ -29,7 +29,7 @@ export async function createJournal(files: Files, path: string, first: JournalRe
   await files.write(path, formatRecord(first), 0o600)
   await files.sync(path)
   await files.sync(dirname(path))
-  return openedJournal(files, path, [first])
+  return openedJournal(files, path, [first], Buffer.byteLength(formatRecord(first)))
 }
 
 /**
@@ -44,7 +44,9 @@ export async function openJournal(files: Files, path: string): Promise<Journal |
     await files.truncate(path, content.wholeBytes)
     await files.sync(path)
   }
-  return content.records.length === 0 ? undefined : openedJournal(files, path, content.records)
+  return content.records.length === 0
+    ? undefined
+    : openedJournal(files, path, content.records, content.wholeBytes)
 }
 
 export interface JournalContent {
@@ -82,14 +84,27 @@ export async function readJournal(
   return { records, wholeBytes, totalBytes: Buffer.byteLength(text) }
 }
 
-function openedJournal(files: Files, path: string, initial: readonly JournalRecord[]): Journal {
+function openedJournal(
+  files: Files,
+  path: string,
+  initial: readonly JournalRecord[],
+  initialBytes: number,
+): Journal {
   const records = [...initial]
+  let wholeBytes = initialBytes
+  let isTorn = false
   return {
     path,
     records,
     async append(record) {
-      await files.append(path, formatRecord(record), 0o600)
+      const line = formatRecord(record)
+      // A full disk may have taken half a line: the next one must not be glued to it.
+      if (isTorn) await files.truncate(path, wholeBytes)
+      isTorn = true
+      await files.append(path, line, 0o600)
       await files.sync(path)
+      isTorn = false
+      wholeBytes += Buffer.byteLength(line)
       records.push(record)
     },
   }

@@ -43,16 +43,28 @@ export async function withOperationLock<T>(
     await writeJsonDurably(ports.files, holderPath(stateFolder), holder)
     return await work()
   } finally {
-    await held.release()
+    await forgetHolder(ports, stateFolder, held)
   }
 }
 
 /** The holder of the lock, when there is one right now. */
 export async function findLockHolder(ports: LockPorts, stateFolder: string): Promise<LockHolder | undefined> {
+  const holder = await readHolder(ports, stateFolder)
+  // Trying the lock while nobody holds it could refuse somebody who wants it: only a named holder is put to the test.
+  if (!holder) return undefined
   const free = await ports.locks.tryAcquire(lockPath(stateFolder))
-  if (!free) return readHolder(ports, stateFolder)
-  await free.release()
+  if (!free) return holder
+  await forgetHolder(ports, stateFolder, free)
   return undefined
+}
+
+/** Gives the lock back; nobody is told the name of a holder that is gone. */
+async function forgetHolder(ports: LockPorts, stateFolder: string, held: HeldLock): Promise<void> {
+  try {
+    await ports.files.remove(holderPath(stateFolder))
+  } finally {
+    await held.release()
+  }
 }
 
 async function acquire(ports: LockPorts, stateFolder: string, purpose: string): Promise<HeldLock> {

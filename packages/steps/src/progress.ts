@@ -31,6 +31,8 @@ export interface OperationProgress {
   readonly errors: readonly ErrorReport[]
   readonly ended: Extract<JournalRecord, { type: 'ended' }> | undefined
   readonly paused: boolean
+  /** A failure that ends the operation where it is has been recorded: nothing more is tried, only its end is missing. */
+  readonly givenUp: boolean
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
@@ -53,6 +55,11 @@ export function replay(records: readonly JournalRecord[]): OperationProgress {
     errors: [],
     ended: undefined,
     paused: false,
+    givenUp: false,
+  }
+  const turnBack = () => {
+    if (progress.direction === 'forward') for (const step of steps) step.crashes = 0
+    progress.direction = 'back'
   }
   const fail = (id: string, state: StepState, error: ErrorReport) => {
     find(id).state = state
@@ -62,22 +69,22 @@ export function replay(records: readonly JournalRecord[]): OperationProgress {
     switch (record.type) {
       case 'planned':
         break
-      case 'resumed': {
-        if (!progress.paused) countCrash(steps)
+      case 'resumed':
+        if (progress.ended) reopen(progress, steps)
+        else if (!progress.paused) countCrash(progress, steps)
         progress.paused = false
-        if (record.direction === 'back' && progress.direction === 'forward') {
-          progress.direction = 'back'
-          for (const step of steps) step.crashes = 0
+        if (record.direction === 'back') {
+          if (progress.direction === 'forward') progress.givenUp = false
+          turnBack()
         }
         break
-      }
       case 'step-skipped':
-        find(record.step).state = 'skipped'
+        Object.assign(find(record.step), { state: 'skipped', crashes: 0 })
         break
       case 'step-started': {
         const step = find(record.step)
         step.state = 'started'
-        step.before ??= record.before
+        if (step.before === undefined) step.before = record.before
         break
       }
       case 'step-applied':
@@ -85,10 +92,11 @@ export function replay(records: readonly JournalRecord[]): OperationProgress {
         break
       case 'step-failed':
         fail(record.step, 'failed', record.error)
+        if (first.plan.onFailure === 'undo') turnBack()
+        else progress.givenUp = true
         break
       case 'undo-begun':
-        progress.direction = 'back'
-        for (const step of steps) step.crashes = 0
+        turnBack()
         break
       case 'undo-started':
         find(record.step).state = 'undoing'
@@ -98,6 +106,7 @@ export function replay(records: readonly JournalRecord[]): OperationProgress {
         break
       case 'undo-failed':
         fail(record.step, 'undo-failed', record.error)
+        progress.givenUp = true
         break
       case 'paused':
         progress.paused = true
@@ -110,7 +119,18 @@ export function replay(records: readonly JournalRecord[]): OperationProgress {
   return progress
 }
 
-function countCrash(steps: Mutable<StepProgress>[]): void {
-  const underWay = steps.find((entry) => entry.state === 'started' || entry.state === 'undoing')
-  if (underWay) underWay.crashes += 1
+/** A person asked to take back what had stopped: what was given up is tried again. */
+function reopen(progress: Mutable<OperationProgress>, steps: Mutable<StepProgress>[]): void {
+  progress.ended = undefined
+  progress.givenUp = false
+  for (const step of steps) step.crashes = 0
+}
+
+/** The crash is laid on the step that was under way; on the way forward also on the next one, whose check may have done it. */
+function countCrash(progress: Mutable<OperationProgress>, steps: Mutable<StepProgress>[]): void {
+  const found =
+    progress.direction === 'back'
+      ? steps.find((entry) => entry.state === 'undoing')
+      : (steps.find((entry) => entry.state === 'started') ?? steps.find((entry) => entry.state === 'not-run'))
+  if (found) found.crashes += 1
 }

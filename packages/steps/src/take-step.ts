@@ -2,11 +2,14 @@ import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import type { Json } from '@caretaker/kernel/json.ts'
 import { formatDuration } from '@caretaker/kernel/time.ts'
 import type { PlannedStep } from './plan.ts'
-import type { Run } from './runner.ts'
+import { cancelled } from './refusals.ts'
+import type { Run } from './run.ts'
 import type { Check, StepContext, StepDefinition } from './step.ts'
 
 /** Limit for a look at how things stand. */
 const CHECK_TIMEOUT_MS = 60_000
+/** How long a step that was given up may take to let go, so that it is not taken back while it still works. */
+export const LET_GO_MS = 30_000
 
 /** @throws AppError STEP_UNKNOWN, STEP_TIMEOUT, or what the check throws. */
 export async function checkStep(run: Run, step: PlannedStep): Promise<Check<Json>> {
@@ -63,18 +66,22 @@ async function limited<T>(
     progress: (message) =>
       run.runner.emit({ type: 'step-progress', operation: run.operation, step: step.id, message }),
   }
-  const limit = clock.wait(limitMs, finished.signal).then(() => {
-    if (finished.signal.aborted) return
+  try {
+    const working = work(context)
+    const first = await Promise.race([
+      working.then((value) => ({ value })),
+      clock.wait(limitMs, finished.signal).then(() => 'over' as const),
+    ])
+    if (first !== 'over') return first.value
     overdue.abort()
+    await Promise.race([Promise.allSettled([working]), clock.wait(LET_GO_MS, finished.signal)])
     throw new AppError('STEP_TIMEOUT', {
       what: `"${step.summary}" was given up`,
       why: `it did not end within ${formatDuration(limitMs)}`,
       next: 'Look at "caretaker logs" for what it waits for, then repeat the command',
     })
-  })
-  try {
-    return await Promise.race([work(context), limit as Promise<never>])
   } catch (error) {
+    if (run.signal.aborted && error instanceof Error && error.name === 'AbortError') throw cancelled(run)
     throw toAppError(error)
   } finally {
     finished.abort()

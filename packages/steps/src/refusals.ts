@@ -1,0 +1,44 @@
+import { AppError } from '@caretaker/kernel/errors.ts'
+import type { StepProgress } from './progress.ts'
+import type { Run } from './run.ts'
+
+/** CANCELLED: a person stopped it; both ways on are said. */
+export function cancelled(run: Run): AppError {
+  return new AppError('CANCELLED', {
+    what: `"${run.plan.purpose}" was cancelled`,
+    why: 'a person or a stopping daemon asked for it',
+    next: `"caretaker operation resume ${run.operation}" goes on, "caretaker operation undo ${run.operation}" takes it back`,
+  })
+}
+
+/** STEP_BLOCKED: the check of a step says why it cannot be taken. */
+export function blocked(summary: string, found: { readonly why: string; readonly next: string }): AppError {
+  return new AppError('STEP_BLOCKED', { what: `"${summary}" was not done`, why: found.why, next: found.next })
+}
+
+/** STEP_KEEPS_CRASHING: the process died too often while this step was under way. */
+export function keepsCrashing(entry: StepProgress, way: 'apply' | 'undo'): AppError {
+  return new AppError('STEP_KEEPS_CRASHING', {
+    what: `"${entry.step.summary}" is not tried again`,
+    why: `caretaker was ended ${entry.crashes} times while ${way === 'apply' ? 'doing' : 'undoing'} it`,
+    next: 'Look at "dmesg" (out of memory, disk errors) and "caretaker logs", then repeat the command',
+  })
+}
+
+/** UNDO_IMPOSSIBLE: the way back ends at a point of no return. */
+export function cannotUndo(entry: StepProgress): AppError {
+  return new AppError('UNDO_IMPOSSIBLE', {
+    what: `"${entry.step.summary}" stays done`,
+    why: 'this step is a point of no return: it and what came before it cannot be taken back',
+    next: 'Correct the cause of the failure, then repeat the command: it goes on from here',
+  })
+}
+
+/** OPERATION_UNKNOWN: no journal has this id. */
+export function unknownOperation(operation: string): AppError {
+  return new AppError('OPERATION_UNKNOWN', {
+    what: `The operation ${operation} was not found`,
+    why: 'the state folder holds no journal of it',
+    next: 'Run "caretaker operation list" for the ids',
+  })
+}

@@ -1,0 +1,103 @@
+import { type AppError, toAppError } from '@caretaker/kernel/errors.ts'
+import type { StepProgress } from './progress.ts'
+import { blocked, cancelled, cannotUndo, keepsCrashing } from './refusals.ts'
+import { audit, now, progressOf, type Run, recordFailure, recordUndoFailure, timed } from './run.ts'
+import { applyStep, checkStep, undoStep } from './take-step.ts'
+
+/** A step that ends the process this many times is not tried again. */
+export const MAX_CRASHES = 3
+
+/**
+ * Takes every step that is not yet in effect.
+ * @throws AppError CANCELLED
+ */
+export async function goForward(run: Run): Promise<'done' | 'undo' | 'stop'> {
+  for (const step of run.plan.steps) {
+    const entry = progressOf(run, step.id)
+    if (entry.state === 'applied' || entry.state === 'skipped') continue
+    throwIfCancelled(run)
+    const failure = await failureOf(async () => {
+      if (entry.crashes >= MAX_CRASHES) throw keepsCrashing(entry, 'apply')
+      await takeStep(run, entry)
+    })
+    if (!failure) continue
+    await recordFailure(run, entry, failure)
+    return run.plan.onFailure
+  }
+  return 'done'
+}
+
+/**
+ * Takes back what was taken, last first, as far as there is a way back.
+ * @throws AppError CANCELLED
+ */
+export async function goBack(run: Run): Promise<'undone' | 'stopped'> {
+  for (const step of run.plan.steps.toReversed()) {
+    const entry = progressOf(run, step.id)
+    if (!isToUndo(entry)) continue
+    throwIfCancelled(run)
+    const failure = await failureOf(async () => {
+      if (step.wayBack === 'impossible') throw cannotUndo(entry)
+      if (entry.crashes >= MAX_CRASHES) throw keepsCrashing(entry, 'undo')
+      await takeBack(run, entry)
+    })
+    if (!failure) continue
+    await recordUndoFailure(run, entry, failure)
+    return 'stopped'
+  }
+  return 'undone'
+}
+
+/** Its apply was begun and its effect, or a part of it, may still be there. */
+function isToUndo(entry: StepProgress): boolean {
+  const wasBegun = !['not-run', 'skipped', 'undone'].includes(entry.state) && entry.before !== undefined
+  return wasBegun && entry.step.wayBack !== 'not-needed'
+}
+
+async function takeStep(run: Run, entry: StepProgress): Promise<void> {
+  const { step } = entry
+  const { operation } = run
+  const found = await checkStep(run, step)
+  // A step that was under way when the process died is applied again: its effect may be there in part only.
+  if (found.state === 'done' && entry.before === undefined) {
+    await run.journal.append({ type: 'step-skipped', at: now(run), step: step.id })
+    run.runner.emit({ type: 'step-skipped', operation, step: step.id })
+    return
+  }
+  if (found.state === 'blocked') throw blocked(step.summary, found)
+  // What was there before the first try counts: what is there now may be half of the effect.
+  const before =
+    entry.before === undefined && found.state === 'needed' ? found.before : (entry.before ?? null)
+  await run.journal.append({ type: 'step-started', at: now(run), step: step.id, before })
+  run.runner.emit({ type: 'step-started', operation, step: step.id, summary: step.summary })
+  const durationMs = await timed(run, () => applyStep(run, step, before))
+  await run.journal.append({ type: 'step-applied', at: now(run), step: step.id, duration_ms: durationMs })
+  await audit(run, step.id, 'applied', durationMs)
+  run.runner.emit({ type: 'step-applied', operation, step: step.id, duration_ms: durationMs })
+}
+
+async function takeBack(run: Run, { step, before }: StepProgress): Promise<void> {
+  const { operation } = run
+  await run.journal.append({ type: 'undo-started', at: now(run), step: step.id })
+  run.runner.emit({ type: 'undo-started', operation, step: step.id })
+  const durationMs = await timed(run, () => undoStep(run, step, before ?? null))
+  await run.journal.append({ type: 'step-undone', at: now(run), step: step.id, duration_ms: durationMs })
+  await audit(run, step.id, 'undone', durationMs)
+  run.runner.emit({ type: 'step-undone', operation, step: step.id, duration_ms: durationMs })
+}
+
+/** Why `work` failed, undefined when it did not. A cancellation is no failure: it goes on to the caller. */
+async function failureOf(work: () => Promise<void>): Promise<AppError | undefined> {
+  try {
+    await work()
+    return undefined
+  } catch (error) {
+    const reported = toAppError(error)
+    if (reported.code === 'CANCELLED') throw reported
+    return reported
+  }
+}
+
+function throwIfCancelled(run: Run): void {
+  if (run.signal.aborted) throw cancelled(run)
+}
