@@ -1,5 +1,5 @@
 import type { Clock } from '@caretaker/ports/clock.ts'
-import type { Files, Owner } from '@caretaker/ports/files.ts'
+import type { Files } from '@caretaker/ports/files.ts'
 import { checkedName } from './checked-name.ts'
 
 /** What the parts of the directory back end share. */
@@ -8,8 +8,6 @@ export interface DirectoryContext {
   readonly clock: Pick<Clock, 'now'>
   /** The data volume. */
   readonly root: string
-  /** Whom units belong to; undefined: whoever we are. */
-  readonly owner: Owner | undefined
 }
 
 /**

@@ -37,8 +37,8 @@ export interface DirectoryStorageOptions {
   readonly root: string
   /** The service user, to whom units belong. Given when we run as root. */
   readonly owner?: Owner
-  /** Default: see `defaultReserveBytes`. */
-  readonly reserveBytes?: number
+  readonly warnPercent: number
+  readonly reservePercent: number
 }
 
 const unitRecordSchema = z.object({
@@ -55,7 +55,7 @@ const PASSABLE = 0o711
  */
 export function createDirectoryStorage(options: DirectoryStorageOptions): Storage {
   const { files, clock, root } = options
-  const context: DirectoryContext = { files, clock, root, owner: options.owner }
+  const context: DirectoryContext = { files, clock, root }
   const units = unitsFolder(root)
   const isUnit = async (paths: UnitPaths) => (await files.readLink(paths.current)) !== undefined
 
@@ -74,7 +74,7 @@ export function createDirectoryStorage(options: DirectoryStorageOptions): Storag
       .filter((entry) => entry.kind === 'folder' && isName(entry.name))
       .map((entry) => entry.name)
 
-  const space = async () => judgeSpace(await files.space(root), options.reserveBytes)
+  const space = async () => judgeSpace(await files.space(root), options)
 
   return {
     backend: 'directory',

@@ -22,13 +22,17 @@ const MEANINGLESS = new Set(['lost+found', `${MARKER}.tmp`])
 
 /** Whose volume the folder `root` is. Changes nothing and never throws: what cannot be read is `unreadable`. */
 export async function readIdentity(
-  files: Pick<Files, 'list' | 'readText'>,
+  files: Pick<Files, 'list' | 'readText' | 'stat'>,
   root: string,
   applianceId: string,
 ): Promise<StorageIdentity> {
   try {
     const entries = await files.list(root)
-    if (!entries) return { state: 'absent', why: `there is no folder ${root}` }
+    if (!entries) {
+      return (await files.stat(root))
+        ? { state: 'unreadable', why: `${root} is not a folder` }
+        : { state: 'absent', why: `there is no folder ${root}` }
+    }
     const text = await files.readText(`${root}/${MARKER}`)
     if (text !== undefined) return judgeMarker(text, root, applianceId)
     const content = entries.filter((entry) => !MEANINGLESS.has(entry.name))

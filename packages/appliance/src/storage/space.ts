@@ -1,31 +1,27 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
-import { formatBytes, GIB } from '@caretaker/kernel/units.ts'
+import { formatBytes } from '@caretaker/kernel/units.ts'
 import type { Space } from '@caretaker/ports/files.ts'
 import type { StorageSpace } from './storage.ts'
 
-/** Spec S5: warn at 80 %. */
-const WARN_RATIO = 0.8
-
-/**
- * The reserve line when the config names none: a tenth of the volume, at most 10 GiB. It is what Postgres may
- * still write (WAL, temporary files) while a person makes room; half of the origin's headroom below the warning.
- */
-export function defaultReserveBytes(totalBytes: number): number {
-  return Math.min(Math.floor(totalBytes / 10), 10 * GIB)
+/** The lines of the config's `storage` section, in percent of the volume. */
+export interface SpaceLines {
+  /** Warn when this much is used. */
+  readonly warnPercent: number
+  /** Refuse updates and clones when less than this would stay free. */
+  readonly reservePercent: number
 }
 
-export function judgeSpace(
-  space: Space,
-  reserveBytes: number = defaultReserveBytes(space.totalBytes),
-): StorageSpace {
-  const usedRatio = space.totalBytes === 0 ? 1 : 1 - space.availableBytes / space.totalBytes
+export function judgeSpace(space: Space, lines: SpaceLines): StorageSpace {
+  const { totalBytes, availableBytes } = space
+  const reserveBytes = Math.floor((totalBytes * lines.reservePercent) / 100)
+  const usedRatio = totalBytes === 0 ? 1 : 1 - availableBytes / totalBytes
   return {
-    totalBytes: space.totalBytes,
-    availableBytes: space.availableBytes,
+    totalBytes,
+    availableBytes,
     reserveBytes,
     usedRatio,
-    warn: usedRatio >= WARN_RATIO,
-    belowReserve: space.availableBytes < reserveBytes,
+    warn: usedRatio * 100 >= lines.warnPercent,
+    belowReserve: availableBytes < reserveBytes,
   }
 }
 

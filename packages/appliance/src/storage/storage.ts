@@ -35,7 +35,7 @@ export interface StorageSpace {
   readonly reserveBytes: number
   /** Used part of the volume, 0 to 1. */
   readonly usedRatio: number
-  /** Used to 80 % or more. */
+  /** Used beyond the warning line. */
   readonly warn: boolean
   readonly belowReserve: boolean
 }

@@ -1,0 +1,63 @@
+import { dirname } from 'node:path'
+import { readableId } from '@caretaker/kernel/ids.ts'
+import { reveal, type Secret } from '@caretaker/kernel/secrets.ts'
+import { runToSuccess } from '@caretaker/ports/command.ts'
+import type { Files } from '@caretaker/ports/files.ts'
+import type { Processes } from '@caretaker/ports/process.ts'
+import { type Cluster, initdbCommand } from './cluster.ts'
+import { assertCluster, hasCluster } from './inspect.ts'
+import type { PostgresPrograms } from './programs.ts'
+import { makeRunFolder } from './run-folder.ts'
+
+/**
+ * Creates the cluster; nothing when there is one of this major. It is made under another name and renamed when it
+ * is whole, so that an interrupted call leaves no half cluster. Only a first start and `app add` call this.
+ * @throws AppError POSTGRES_MAJOR_MISMATCH, COMMAND_FAILED
+ */
+export async function createCluster(
+  ports: { readonly files: Files; readonly processes: Pick<Processes, 'run'> },
+  programs: PostgresPrograms,
+  cluster: Cluster,
+  password: Secret,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { files, processes } = ports
+  if (await hasCluster(files, cluster)) return assertCluster(files, cluster)
+  const unfinished = `${cluster.dataFolder}.partial`
+  await files.remove(unfinished)
+  await makeRunFolder(files, cluster)
+  await makeOwnFolder(files, unfinished, cluster)
+  await withPasswordFile(files, cluster, password, (passwordFile) =>
+    runToSuccess(processes, initdbCommand(programs, cluster, unfinished, passwordFile), signal),
+  )
+  const entries = await files.list(cluster.dataFolder)
+  if (entries?.length === 0) await files.remove(cluster.dataFolder)
+  await files.rename(unfinished, cluster.dataFolder)
+  await files.sync(dirname(cluster.dataFolder))
+}
+
+async function makeOwnFolder(
+  files: Pick<Files, 'makeFolder' | 'setOwner'>,
+  path: string,
+  { owner }: Pick<Cluster, 'owner'>,
+): Promise<void> {
+  await files.makeFolder(path, 0o700)
+  if (owner) await files.setOwner(path, owner)
+}
+
+/** initdb takes a password from a file only: it is there, readable by the service user alone, while initdb runs. */
+async function withPasswordFile<T>(
+  files: Pick<Files, 'write' | 'setOwner' | 'remove'>,
+  { runFolder, owner }: Pick<Cluster, 'runFolder' | 'owner'>,
+  password: Secret,
+  work: (path: string) => Promise<T>,
+): Promise<T> {
+  const path = `${runFolder}/initdb-${readableId(8)}`
+  try {
+    await files.write(path, `${password.reveal()}\n`, 0o600)
+    if (owner) await files.setOwner(path, owner)
+    return await work(path)
+  } finally {
+    await files.remove(path)
+  }
+}

@@ -1,0 +1,11 @@
+import type { Files } from '@caretaker/ports/files.ts'
+import type { Cluster } from './cluster.ts'
+
+/** Makes the folder of the socket, for the service user alone; nothing when it is there. */
+export async function makeRunFolder(
+  files: Pick<Files, 'makeFolder' | 'setOwner'>,
+  { runFolder, owner }: Pick<Cluster, 'runFolder' | 'owner'>,
+): Promise<void> {
+  await files.makeFolder(runFolder, 0o700)
+  if (owner) await files.setOwner(runFolder, owner)
+}

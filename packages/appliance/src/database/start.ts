@@ -1,0 +1,66 @@
+import { AppError, isAppError } from '@caretaker/kernel/errors.ts'
+import { MINUTE_MS } from '@caretaker/kernel/time.ts'
+import type { DatabaseAddress } from '@caretaker/ports/database.ts'
+import type { Ports } from '@caretaker/ports/ports.ts'
+import type { ProcessIdentity } from '@caretaker/ports/process.ts'
+import { type Cluster, serverCommand } from './cluster.ts'
+import { waitForPostgres } from './health.ts'
+import { assertCluster } from './inspect.ts'
+import type { PostgresPrograms } from './programs.ts'
+import { makeRunFolder } from './run-folder.ts'
+import { removeStaleLocks } from './stale-locks.ts'
+
+export type ServerPorts = Pick<Ports, 'files' | 'processes' | 'databases' | 'clock'>
+
+export interface StartOptions {
+  /** Until it answers queries, crash recovery included. Default 10 min. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+/** Pauses before further tries: the children of a killed server need a moment to see that it is gone. */
+const PAUSES_MS = [200, 500, 1500]
+
+/**
+ * Starts the server of a cluster that nobody runs yet and waits until it answers queries.
+ * After a crash it recovers by itself; locks of dead servers are dealt with.
+ * @throws AppError DATABASE_ABSENT, POSTGRES_MAJOR_MISMATCH, SOCKET_PATH_TOO_LONG, POSTGRES_START_FAILED,
+ *   POSTGRES_UNREACHABLE (then the server is stopped again), CANCELLED
+ */
+export async function startCluster(
+  ports: ServerPorts,
+  programs: PostgresPrograms,
+  cluster: Cluster,
+  superuser: DatabaseAddress,
+  options: StartOptions = {},
+): Promise<ProcessIdentity> {
+  const command = serverCommand(programs, cluster)
+  await assertCluster(ports.files, cluster)
+  await makeRunFolder(ports.files, cluster)
+  for (let attempt = 0; ; attempt++) {
+    await removeStaleLocks(ports.files, cluster)
+    const identity = await ports.processes.start(command)
+    try {
+      await waitForPostgres(ports, { identity, logFile: cluster.logFile, app: cluster.app }, superuser, {
+        timeoutMs: options.timeoutMs ?? 10 * MINUTE_MS,
+        ...(options.signal ? { signal: options.signal } : {}),
+      })
+      return identity
+    } catch (error) {
+      const ended = !(await ports.processes.isAlive(identity))
+      if (!ended) await ports.processes.signal(identity, 'SIGINT')
+      if (options.signal?.aborted) throw cancelled(cluster.app)
+      const pauseMs = PAUSES_MS[attempt]
+      if (!ended || pauseMs === undefined || !isAppError(error, 'POSTGRES_START_FAILED')) throw error
+      await ports.clock.wait(pauseMs, options.signal)
+    }
+  }
+}
+
+function cancelled(app: string): AppError {
+  return new AppError('CANCELLED', {
+    what: `The start of Postgres of ${app} was cancelled`,
+    why: 'a person stopped it',
+    next: 'Run "caretaker operation list", then resume or undo the operation',
+  })
+}

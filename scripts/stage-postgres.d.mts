@@ -1,0 +1,1 @@
+export function stagePostgres(packageFolder: string, target: string): Promise<void>
