@@ -1,5 +1,5 @@
 import { reveal } from '@caretaker/kernel/secrets.ts'
-import { type DatabaseAddress, DatabaseError, type Databases } from '@caretaker/ports/database.ts'
+import { DatabaseError, type Databases } from '@caretaker/ports/database.ts'
 import type { Client } from 'pg'
 
 /** Postgres ends a statement itself at the limit; we stop waiting this much later, for a server that hangs. */

@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import {
   appendFile,
   chmod,
@@ -69,7 +70,7 @@ export function createFiles(): Files {
   }
 }
 
-type Kinds = Pick<import('node:fs').Stats, 'isFile' | 'isDirectory' | 'isSymbolicLink'>
+type Kinds = Pick<Stats, 'isFile' | 'isDirectory' | 'isSymbolicLink'>
 
 function kindOf(entry: Kinds): FileInfo['kind'] {
   if (entry.isFile()) return 'file'
@@ -77,7 +78,7 @@ function kindOf(entry: Kinds): FileInfo['kind'] {
   return entry.isSymbolicLink() ? 'link' : 'other'
 }
 
-function toFileInfo(info: import('node:fs').Stats): FileInfo {
+function toFileInfo(info: Stats): FileInfo {
   return {
     kind: kindOf(info),
     sizeBytes: info.size,

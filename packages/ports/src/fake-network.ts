@@ -1,0 +1,54 @@
+import type { HttpRequest, HttpResponse, Network } from './network.ts'
+
+/** What an address answers: a response, a failure, or a function of the request. */
+export type FakeResponse =
+  | Partial<HttpResponse>
+  | Error
+  | ((request: HttpRequest) => Partial<HttpResponse> | Promise<Partial<HttpResponse>>)
+
+type Listening = Awaited<ReturnType<Network['canListen']>>
+
+/** A network of scripted answers. Asked requests stand in `requests`; where nothing is scripted nobody answers. */
+export class FakeNetwork implements Network {
+  readonly requests: HttpRequest[] = []
+  readonly #answers: { readonly prefix: string; readonly answer: FakeResponse }[] = []
+  readonly #ports = new Map<number, Listening>()
+  #lastPort = 20_000
+
+  /** Scripts the answer to every URL that begins so (or socket path that equals it); the latest script counts. */
+  on(prefix: string, answer: FakeResponse): this {
+    this.#answers.unshift({ prefix, answer })
+    return this
+  }
+
+  /** From now on listening on this port is impossible for this reason. */
+  occupy(port: number, reason: Exclude<Listening, 'yes'> = 'in-use'): this {
+    this.#ports.set(port, reason)
+    return this
+  }
+
+  async request(request: HttpRequest): Promise<HttpResponse> {
+    this.requests.push(request)
+    const found = this.#answers.find(
+      ({ prefix }) => request.socketPath === prefix || request.url.startsWith(prefix),
+    )
+    if (!found) {
+      throw Object.assign(new Error(`connect ECONNREFUSED ${request.url}`), { code: 'ECONNREFUSED' })
+    }
+    if (found.answer instanceof Error) throw found.answer
+    const answer = typeof found.answer === 'function' ? await found.answer(request) : found.answer
+    return { status: 200, body: '', ...answer, headers: lowerCase(answer.headers ?? {}) }
+  }
+
+  async freePort(): Promise<number> {
+    return ++this.#lastPort
+  }
+
+  async canListen(_host: string, port: number): Promise<Listening> {
+    return this.#ports.get(port) ?? 'yes'
+  }
+}
+
+function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+}
