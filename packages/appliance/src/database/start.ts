@@ -9,6 +9,7 @@ import { assertCluster } from './inspect.ts'
 import type { PostgresPrograms } from './programs.ts'
 import { makeRunFolder } from './run-folder.ts'
 import { removeStaleLocks } from './stale-locks.ts'
+import { stopCluster } from './stop.ts'
 
 export type ServerPorts = Pick<Ports, 'files' | 'processes' | 'databases' | 'clock'>
 
@@ -47,8 +48,7 @@ export async function startCluster(
       })
       return identity
     } catch (error) {
-      const ended = !(await ports.processes.isAlive(identity))
-      if (!ended) await ports.processes.signal(identity, 'SIGINT')
+      const ended = (await stopCluster(ports, identity)) === 'gone'
       if (options.signal?.aborted) throw cancelled(cluster.app)
       const pauseMs = PAUSES_MS[attempt]
       if (!ended || pauseMs === undefined || !isAppError(error, 'POSTGRES_START_FAILED')) throw error
