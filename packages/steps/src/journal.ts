@@ -25,7 +25,6 @@ export function journalPath(stateFolder: string, operation: string): string {
 /** Creates the journal with its first record; both the file and its name are on disk when it returns. */
 export async function createJournal(files: Files, path: string, first: JournalRecord): Promise<Journal> {
   await files.makeFolder(dirname(path), 0o700)
-  await files.sync(dirname(dirname(path)))
   await files.write(path, formatRecord(first), 0o600)
   await files.sync(path)
   await files.sync(dirname(path))
