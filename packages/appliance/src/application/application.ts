@@ -26,7 +26,7 @@ export interface Application {
   /** Fills volatile volumes again after a restore, rollback or clone. */
   readonly rebuild: AppCommand | undefined
   readonly jobs: readonly AppJob[]
-  /** Gets the person as CARETAKER_USER_… variables and creates the user once. */
+  /** Creates the first user; repeating it does no harm. */
   readonly firstUser: AppCommand | undefined
   readonly clone: CloneSettings
   readonly metrics: readonly MetricsEndpoint[]
@@ -133,7 +133,7 @@ export interface AppCommand {
 
 export interface Migrate {
   readonly service: string
-  /** Exit 0: nothing to do. Exit 1: there is something to migrate. Anything else: failed. */
+  /** Exit 0: nothing to do. Exit 10: migrations are pending. Anything else: it could not tell. */
   readonly check: readonly string[]
   readonly run: readonly string[]
   /** Limit for each of the two. */
@@ -151,7 +151,7 @@ export interface AppJob extends AppCommand {
 export interface CloneSettings {
   /** Variables that are different in a clone. */
   readonly environment: Readonly<Record<string, string>>
-  /** SQL run before a clone starts. */
+  /** SQL file in the folder of the compose file, run before a clone starts. */
   readonly scrub: string | undefined
   readonly mail: 'sink'
 }
