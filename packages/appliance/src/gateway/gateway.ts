@@ -75,12 +75,16 @@ export interface GatewayPaths {
   readonly controlSocket: string
 }
 
-export function gatewayPaths(stateFolder: string): GatewayPaths {
+/** `runFolder` holds the control socket; its path must be short enough for one. */
+export function gatewayPaths(
+  stateFolder: string,
+  runFolder: string = join(stateFolder, 'gateway'),
+): GatewayPaths {
   const folder = join(stateFolder, 'gateway')
   return {
     folder,
     configFile: join(folder, 'config.json'),
     failureFile: join(folder, 'failure.json'),
-    controlSocket: join(folder, 'control.sock'),
+    controlSocket: join(runFolder, 'gateway.sock'),
   }
 }

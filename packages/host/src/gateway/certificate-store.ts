@@ -90,4 +90,3 @@ function invalid(file: string, why: string, cause: unknown): AppError {
     cause,
   })
 }
-

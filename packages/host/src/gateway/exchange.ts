@@ -1,0 +1,88 @@
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { PageResponse } from '@caretaker/appliance/gateway/service-page.ts'
+
+/** One request and the way to answer it: an ordinary response, or the bare socket of a websocket handshake. */
+export interface Exchange {
+  readonly request: IncomingMessage
+  /** Whether it came over TLS. */
+  readonly secure: boolean
+  /** Fires when the client has gone or everything is answered. */
+  readonly ended: AbortSignal
+  readonly kind: 'request' | 'upgrade'
+  /** Answers in place of an application; does nothing once an answer has begun. */
+  reply(answer: PageResponse): void
+}
+
+export interface RequestExchange extends Exchange {
+  readonly kind: 'request'
+  readonly response: ServerResponse
+}
+
+export interface UpgradeExchange extends Exchange {
+  readonly kind: 'upgrade'
+  readonly socket: Duplex
+  readonly head: Buffer
+}
+
+export function requestExchange(
+  request: IncomingMessage,
+  response: ServerResponse,
+  secure: boolean,
+): RequestExchange {
+  const ended = new AbortController()
+  response.once('close', () => ended.abort())
+  // The client going away in the middle of its body is no fault of ours; `close` follows and tells the rest.
+  request.on('error', () => undefined)
+  return {
+    kind: 'request',
+    request,
+    response,
+    secure,
+    ended: ended.signal,
+    reply(answer) {
+      if (response.headersSent || response.destroyed) return
+      for (const name of response.getHeaderNames()) response.removeHeader(name)
+      response.writeHead(answer.status, { ...answer.headers })
+      response.end(answer.body)
+      // A body that nobody will read must not stop the next request on this connection.
+      request.unpipe()
+      request.resume()
+    },
+  }
+}
+
+export function upgradeExchange(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  secure: boolean,
+): UpgradeExchange {
+  const ended = new AbortController()
+  let answered = false
+  socket.once('close', () => ended.abort())
+  socket.on('error', () => undefined)
+  return {
+    kind: 'upgrade',
+    request,
+    socket,
+    head,
+    secure,
+    ended: ended.signal,
+    reply(answer) {
+      if (answered) return
+      answered = true
+      endWith(socket, answer)
+    },
+  }
+}
+
+/** Writes a whole answer to a bare socket and closes it. */
+export function endWith(socket: Duplex, answer: PageResponse): void {
+  if (!socket.writable) return
+  const lines = Object.entries({ ...answer.headers, connection: 'close' }).map(
+    ([name, value]) => `${name}: ${value}`,
+  )
+  const first = `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ''}`
+  socket.end(`${[first, ...lines].join('\r\n')}\r\n\r\n${answer.body}`)
+}

@@ -1,0 +1,135 @@
+import { Agent, type ClientRequest, type IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
+import type { Endpoint } from '@caretaker/appliance/gateway/gateway-config.ts'
+import { type HeaderMap, responseHeaders } from '@caretaker/appliance/gateway/headers.ts'
+import { createProxyServer } from 'httpxy'
+import type { RequestExchange, UpgradeExchange } from './exchange.ts'
+import { MAX_IDLE_UPSTREAM } from './limits.ts'
+
+/** A request on its way to an application. */
+export interface Passage {
+  readonly upstream: Endpoint
+  readonly path: string
+  /** From `requestHeaders`. */
+  readonly headers: HeaderMap
+  readonly requestId: string
+  /** The answer begins: its status, and whether it is a stream that lasts. */
+  onAnswer(status: number, stream: boolean): void
+  /** The application did not answer; nothing was sent to the client. */
+  onFailure(error: Error): void
+}
+
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/**
+ * Passes requests on to applications, streaming both ways.
+ *
+ * A kept connection may have been closed by the application while the next request was under way, and nobody can
+ * tell whether that request was read. So only a safe request (RFC 9110, 9.2.1) without body goes over a kept
+ * connection, and it alone is sent a second time, over a new one. All others get a new connection: they are never
+ * sent twice and never meet a stale one.
+ */
+export class Forwarder {
+  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: MAX_IDLE_UPSTREAM })
+  readonly #proxy = createProxyServer({})
+  readonly #passages = new WeakMap<IncomingMessage, Passage>()
+  /** The request under way to the application, by the request of the client. */
+  readonly #attempts = new WeakMap<IncomingMessage, ClientRequest>()
+
+  constructor() {
+    this.#proxy.on('proxyReq', (attempt, request) => {
+      this.#attempts.set(request as IncomingMessage, attempt)
+    })
+    this.#proxy.on('proxyRes', (answer, request, response) => {
+      const passage = this.#passages.get(request as IncomingMessage)
+      if (!passage) return
+      const close = response.getHeader('connection') === 'close'
+      answer.headers = {
+        ...responseHeaders(answer.headers, passage.requestId),
+        connection: close ? 'close' : 'keep-alive',
+      }
+      const stream = /^text\/event-stream\b/i.test(answer.headers['content-type'] ?? '')
+      passage.onAnswer(answer.statusCode ?? 502, stream)
+      // An answer whose first byte is late must not keep its headers back; one that has bytes sends all in one go.
+      setImmediate(() => {
+        if (!response.headersSent && !response.destroyed && 'flushHeaders' in response)
+          response.flushHeaders()
+      })
+    })
+  }
+
+  /** Passes an ordinary request on. `response` may hold `connection: close` to end the connection after it. */
+  forward(exchange: RequestExchange, passage: Passage): void {
+    const { request } = exchange
+    const bodiless =
+      request.headers['transfer-encoding'] === undefined &&
+      Number(request.headers['content-length'] ?? 0) === 0
+    const repeatable = bodiless && SAFE_METHODS.has(request.method ?? '')
+    request.url = passage.path
+    request.headers = passage.headers as IncomingMessage['headers']
+    this.#passages.set(request, passage)
+    void this.#send(exchange, passage, repeatable ? 'kept' : 'new')
+  }
+
+  async #send(
+    exchange: RequestExchange,
+    passage: Passage,
+    connection: 'kept' | 'new' | 'again',
+  ): Promise<void> {
+    const { request, response } = exchange
+    try {
+      await this.#proxy.web(request, response, {
+        target: { protocol: 'http:', ...passage.upstream },
+        agent: connection === 'kept' ? this.#agent : (false as never),
+        // A request that may be sent again has no body; it must not be consumed by the first attempt.
+        ...(connection === 'new' ? {} : { buffer: Readable.from([]) }),
+      })
+    } catch (error) {
+      if (response.headersSent || exchange.ended.aborted) return
+      if (connection === 'kept' && this.#attempts.get(request)?.reusedSocket && isStale(error)) {
+        await this.#send(exchange, passage, 'again')
+      } else {
+        passage.onFailure(error as Error)
+      }
+    }
+  }
+
+  /** Passes a websocket handshake on, then the bytes both ways until one side ends. */
+  upgrade(exchange: UpgradeExchange, passage: Passage): void {
+    const { request, socket, head } = exchange
+    request.url = passage.path
+    request.headers = {
+      ...passage.headers,
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+    } as IncomingMessage['headers']
+    const take = (attempt: ClientRequest, of: IncomingMessage): void => {
+      if (of !== request) return
+      this.#proxy.off('proxyReqWs', take)
+      // These listeners come before those of the library, which closes the socket without a word.
+      attempt.on('error', (error) => passage.onFailure(error))
+      attempt.on('response', (answer) => passage.onAnswer(answer.statusCode ?? 502, false))
+      attempt.on('upgrade', (answer, upstream) => {
+        answer.headers['x-request-id'] = passage.requestId
+        passage.onAnswer(101, true)
+        upstream.once('close', () => socket.destroy())
+        socket.once('close', () => upstream.destroy())
+      })
+      socket.once('close', () => attempt.destroy())
+    }
+    this.#proxy.on('proxyReqWs', take)
+    // Its errors were told above.
+    this.#proxy
+      .ws(request, socket as never, { target: { protocol: 'http:', ...passage.upstream } }, head)
+      .catch(() => undefined)
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+}
+
+function isStale(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code
+  return code === 'ECONNRESET' || code === 'EPIPE'
+}

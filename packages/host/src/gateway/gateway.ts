@@ -1,0 +1,199 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import type { Server } from 'node:http'
+import type { GatewayPaths, GatewayStatus } from '@caretaker/appliance/gateway/gateway.ts'
+import type { GatewayConfig } from '@caretaker/appliance/gateway/gateway-config.ts'
+import { parseGatewayConfig } from '@caretaker/appliance/gateway/parse-config.ts'
+import { type AppError, isAppError, toAppError } from '@caretaker/kernel/errors.ts'
+import { hashOf } from '@caretaker/kernel/json.ts'
+import { SECOND_MS } from '@caretaker/kernel/time.ts'
+import type { LogLine } from './access-log.ts'
+import { type CertificateStore, loadCertificates, selfSignedStore } from './certificate-store.ts'
+import { serveControl } from './control.ts'
+import { parseDrainCall, parseHoldCall, parseReleaseCall } from './control-calls.ts'
+import { requestExchange, upgradeExchange } from './exchange.ts'
+import { Front } from './front.ts'
+import { type Arrivals, Listeners } from './listeners.ts'
+import { type FallbackEndpoints, readStoredConfig } from './stored-config.ts'
+
+export interface GatewayOptions {
+  readonly paths: GatewayPaths
+  /** Where to serve the service page while there is no usable config. */
+  readonly fallback: FallbackEndpoints
+  /** One line of JSON per request; absent: requests are only counted. */
+  readonly accessLog?: LogLine
+}
+
+export interface RunningGateway {
+  status(): GatewayStatus
+  /** Takes no more requests, waits up to `graceMs` [10 s] for those under way, then ends all. */
+  close(graceMs?: number): Promise<void>
+}
+
+const GRACE_MS = 10 * SECOND_MS
+
+/**
+ * Runs the embedded gateway in this process until `close`. It comes up without a usable config, certificate or
+ * HTTP port (its status says so), but not without its HTTPS port and its control socket.
+ * @throws AppError PORT_IN_USE, NO_PERMISSION, GATEWAY_START_FAILED, which also lies in `paths.failureFile` for
+ * those who ask later; STATE_IN_USE when a gateway runs there already.
+ */
+export async function runGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const gateway = new EmbeddedGateway(options)
+  try {
+    await mkdir(options.paths.folder, { recursive: true, mode: 0o700 })
+    await gateway.start()
+    await rm(options.paths.failureFile, { force: true })
+    return gateway
+  } catch (error) {
+    const reported = toAppError(error)
+    await gateway.close(0)
+    // Best effort: a full disk must not hide the error itself.
+    await writeFile(options.paths.failureFile, `${JSON.stringify(reported.toReport())}\n`, {
+      mode: 0o600,
+    }).catch(() => undefined)
+    throw reported
+  }
+}
+
+/** Best effort: a full disk must not hide the error itself. */
+async function leaveFailure(path: string, error: AppError): Promise<void> {
+  const text = `${JSON.stringify(error.toReport())}\n`
+  await writeFile(path, text, { mode: 0o600 }).catch(() => undefined)
+}
+
+class EmbeddedGateway implements RunningGateway {
+  readonly #options: GatewayOptions
+  readonly #startedAt = new Date()
+  readonly #front: Front
+  #listeners: Listeners | undefined
+  #certificates: CertificateStore | undefined
+  #config: GatewayConfig | undefined
+  #configHash: string | undefined
+  #problems: AppError[] = []
+  #control: Server | undefined
+  #applying: Promise<unknown> = Promise.resolve()
+
+  constructor(options: GatewayOptions) {
+    this.#options = options
+    this.#front = new Front({ accessLog: options.accessLog, publicPort: () => this.#publicPort() })
+  }
+
+  async start(): Promise<void> {
+    // First, so that a second gateway on the same state folder ends before it touches a port.
+    this.#control = await serveControl(this.#options.paths.controlSocket, {
+      'GET /status': () => this.status(),
+      'PUT /config': (body) => this.#apply(parseGatewayConfig(body)),
+      'POST /hold': (body) => {
+        const { app, limitMs } = parseHoldCall(body)
+        this.#front.traffic(app).hold(limitMs)
+      },
+      'POST /release': (body) => this.#front.traffic(parseReleaseCall(body).app).release(),
+      'POST /drain': async (body) => {
+        const { app, timeoutMs } = parseDrainCall(body)
+        return { open: await this.#front.traffic(app).drained(timeoutMs) }
+      },
+    })
+    await this.#inTurn(async () => {
+      const { config, stored, problem } = await readStoredConfig(
+        this.#options.paths.configFile,
+        this.#options.fallback,
+      )
+      if (problem) this.#problems.push(problem)
+      const certificates = await this.#certificatesOrSelfSigned(config)
+      const listeners = new Listeners(this.#arrivals(), certificates)
+      this.#listeners = listeners
+      this.#front.use(config)
+      await listeners.change({ https: config.https })
+      await this.#orProblem(() => listeners.change(config))
+      this.#certificates = certificates
+      this.#config = config
+      this.#configHash = stored ? hashOf(config) : undefined
+    })
+  }
+
+  status(): GatewayStatus {
+    return {
+      pid: process.pid,
+      startedAt: this.#startedAt.toISOString(),
+      configHash: this.#configHash,
+      http: this.#listeners?.address('http'),
+      https: this.#listeners?.address('https'),
+      service: this.#config?.service,
+      ...this.#front.counts(),
+      certificates: this.#certificates?.served ?? [],
+      problems: this.#problems.map((problem) => problem.toReport()),
+    }
+  }
+
+  async close(graceMs = GRACE_MS): Promise<void> {
+    this.#front.close()
+    const ended = this.#listeners?.close()
+    const over = setTimeout(() => {
+      this.#front.destroy()
+      this.#listeners?.destroy()
+    }, graceMs)
+    await ended
+    clearTimeout(over)
+    this.#front.destroy()
+    this.#control?.closeAllConnections()
+    await new Promise<void>((resolve) => {
+      if (this.#control) this.#control.close(() => resolve())
+      else resolve()
+    })
+  }
+
+  /** All or nothing: what can fail comes before anything changes. */
+  async #apply(config: GatewayConfig): Promise<void> {
+    await this.#inTurn(async () => {
+      const certificates = await loadCertificates(config)
+      await this.#listeners?.change(config)
+      this.#listeners?.show(certificates)
+      this.#front.use(config)
+      this.#certificates = certificates
+      this.#config = config
+      this.#configHash = hashOf(config)
+      this.#problems = []
+    })
+  }
+
+  async #certificatesOrSelfSigned(config: GatewayConfig): Promise<CertificateStore> {
+    const hosts = config.routes.flatMap((route) => route.hosts)
+    return (await this.#orProblem(() => loadCertificates(config))) ?? (await selfSignedStore(hosts))
+  }
+
+  /** Runs what the gateway can live without. */
+  async #orProblem<T>(action: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await action()
+    } catch (error) {
+      if (!isAppError(error)) throw error
+      this.#problems.push(error)
+      return undefined
+    }
+  }
+
+  #arrivals(): Arrivals {
+    /** Connections with an answer under way. */
+    const busy = new WeakSet<object>()
+    return {
+      onRequest: (request, response, secure) => {
+        busy.add(request.socket)
+        response.once('close', () => busy.delete(request.socket))
+        this.#front.answer(requestExchange(request, response, secure))
+      },
+      onUpgrade: (request, socket, head, secure) =>
+        this.#front.answer(upgradeExchange(request, socket, head, secure)),
+      onGarbage: (error, socket) => this.#front.garbage(error, socket, busy.has(socket)),
+    }
+  }
+
+  #publicPort(): number {
+    return this.#config?.publicHttpsPort ?? this.#listeners?.address('https')?.port ?? 443
+  }
+
+  async #inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const result = this.#applying.then(action, action)
+    this.#applying = result.catch(() => undefined)
+    return await result
+  }
+}
