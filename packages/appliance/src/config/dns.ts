@@ -116,5 +116,5 @@ function expand(ipv6: string): string[] {
   const right = tail === undefined || tail === '' ? [] : tail.split(':')
   const zeros = Array.from({ length: 8 - left.length - right.length }, () => '0')
   const groups = tail === undefined ? left : [...left, ...zeros, ...right]
-  return [...groups.map((group) => group.padStart(4, '0')).join('')]
+  return groups.flatMap((group) => group.padStart(4, '0').split(''))
 }

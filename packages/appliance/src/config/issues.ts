@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { clip, formatPath, type KeyPath, type Problem } from './problem.ts'
-import { type Position, positionKey } from './read-yaml.ts'
+import type { Position } from './read-yaml.ts'
 import { closest } from './suggest.ts'
 import { ELSEWHERE, UNBUILT_VALUES, unbuiltKey } from './unbuilt.ts'
 
@@ -58,17 +58,14 @@ function unknownKey(path: KeyPath, context: IssueContext): Problem {
 
 function missing(path: KeyPath, value: unknown, context: IssueContext): Problem {
   const key = String(path.at(-1))
-  const key_ = context.positionOf(path)
+  const position = context.positionOf(path)
   const generated = path[0] === 'keys' || path[0] === 'id'
   const hint = generated
-    ? '"caretaker config create DOMAIN" writes a config with all keys'
-    : `Write "${key}: ..."`
+    ? '"caretaker config create DOMAIN" writes a config with all keys: copy it from there'
+    : `Write "${key}: ..." below line ${position.line}`
   const why = value === null ? `${name(path)} has no value` : `${name(path)} is missing`
-  const next =
-    value === null
-      ? `Give it a value in line ${key_.line}, or remove the line`
-      : `${hint} below line ${key_.line}`
-  return { code: 'CONFIG_MISSING', why, next, ...key_, path: ['caretaker', ...path] }
+  const next = value === null ? `Give it a value in line ${position.line}, or remove the line` : hint
+  return { code: 'CONFIG_MISSING', why, next, ...position, path: ['caretaker', ...path] }
 }
 
 function explainValue(
@@ -78,7 +75,7 @@ function explainValue(
   context: IssueContext,
 ): Problem {
   const { line } = context.positionOf(path)
-  const shown = isSensitive(path) ? '' : ` is ${show(value)} and`
+  const shown = isSensitive(path) ? '' : ` is ${show(value)}, but`
   const later = UNBUILT_VALUES.get(path.join('.'))
   if (typeof value === 'string' && later?.includes(value)) {
     const why = `${name(path)} is "${value}", which is known but not in this version`
@@ -145,7 +142,7 @@ function listOf(values: readonly string[]): string {
 function show(value: unknown): string {
   if (typeof value === 'string') return `"${clip(value)}"`
   if (Array.isArray(value)) return 'a list'
-  return typeof value === 'object' ? 'a mapping' : String(value)
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : 'a mapping'
 }
 
 function wrong(path: KeyPath, why: string, next: string, context: IssueContext): Problem {

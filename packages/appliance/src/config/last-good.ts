@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { sha256 } from '@caretaker/kernel/json.ts'
+import type { Clock } from '@caretaker/ports/clock.ts'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
-import type { Ports } from '@caretaker/ports/ports.ts'
+import type { Files } from '@caretaker/ports/files.ts'
 import type { LoadedConfig } from './load.ts'
 import { parseConfig } from './parse.ts'
 
@@ -25,7 +26,13 @@ interface StoredConfig {
 
 /** Keeps the config as the last good one, durably and with mode 0600. Nothing is written when it is kept already. */
 export async function keepLastGood(
-  { files, clock }: Pick<Ports, 'files' | 'clock'>,
+  {
+    files,
+    clock,
+  }: {
+    readonly files: Pick<Files, 'readText' | 'write' | 'sync' | 'rename'>
+    readonly clock: Pick<Clock, 'now'>
+  },
   stateFolder: string,
   { file, hash, text }: Pick<LoadedConfig, 'file' | 'hash' | 'text'>,
 ): Promise<void> {
@@ -42,7 +49,7 @@ export async function keepLastGood(
  * version no longer accepts it.
  */
 export async function readLastGood(
-  { files }: Pick<Ports, 'files'>,
+  { files }: { readonly files: Pick<Files, 'readText'> },
   stateFolder: string,
 ): Promise<LastGoodConfig | undefined> {
   const path = join(stateFolder, LAST_GOOD_FILE)

@@ -1,8 +1,7 @@
 import { dirname, join, resolve } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { sha256 } from '@caretaker/kernel/json.ts'
-import type { FileInfo } from '@caretaker/ports/files.ts'
-import type { Ports } from '@caretaker/ports/ports.ts'
+import type { FileInfo, Files } from '@caretaker/ports/files.ts'
 import { CONFIG_FILE, MAX_CONFIG_BYTES } from './config.ts'
 import { type ParsedConfig, parseConfig } from './parse.ts'
 import { toConfigError } from './problem.ts'
@@ -12,6 +11,11 @@ export interface LoadedConfig extends ParsedConfig {
   readonly text: string
   /** SHA-256 of the text, in hex. */
   readonly hash: string
+}
+
+/** What reading a config needs of the ports. */
+export interface ConfigReader {
+  readonly files: Pick<Files, 'stat' | 'read' | 'readLink'>
 }
 
 /** Where to look, first hit wins (C7). */
@@ -30,7 +34,7 @@ const MOST_LINKS = 40
  * The config of this appliance: $CARETAKER_CONFIG, the state folder, /etc/caretaker.
  * @throws AppError CONFIG_NOT_FOUND with the places looked at, or as {@link loadConfigFile}.
  */
-export async function loadConfig(deps: Pick<Ports, 'files'>, places: ConfigPlaces): Promise<LoadedConfig> {
+export async function loadConfig(deps: ConfigReader, places: ConfigPlaces): Promise<LoadedConfig> {
   const candidates = configCandidates(places)
   for (const file of candidates) {
     if (await deps.files.stat(file)) return loadConfigFile(deps, file)
@@ -58,7 +62,7 @@ export function configCandidates({
  * @throws AppError CONFIG_NOT_FOUND, CONFIG_PERMISSIONS when others than its owner can read or write it,
  * or as {@link parseConfig}.
  */
-export async function loadConfigFile({ files }: Pick<Ports, 'files'>, file: string): Promise<LoadedConfig> {
+export async function loadConfigFile({ files }: ConfigReader, file: string): Promise<LoadedConfig> {
   const { path, info } = await followLinks(files, resolve(file))
   if (info?.kind !== 'file') {
     throw new AppError('CONFIG_NOT_FOUND', {
@@ -81,7 +85,7 @@ export async function loadConfigFile({ files }: Pick<Ports, 'files'>, file: stri
 }
 
 async function followLinks(
-  files: Ports['files'],
+  files: ConfigReader['files'],
   start: string,
 ): Promise<{ path: string; info: FileInfo | undefined }> {
   let path = start

@@ -103,7 +103,10 @@ export function readYaml(text: string, ours: string, problems: Problem[]): YamlT
       return node.value
     }
     // A top-level key that is no text is cloud-init's business.
-    if (!top) syntax(offset, 'a key must be a text', 'Write the key as a plain word or in quotes', path)
+    if (!top && isScalar(node) && node.value === '__proto__') {
+      syntax(offset, 'the key "__proto__" is not accepted', 'Choose another name', path)
+    } else if (!top)
+      syntax(offset, 'a key must be a text', 'Write the key as a plain word or in quotes', path)
     return undefined
   }
 

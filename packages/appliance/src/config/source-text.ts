@@ -3,8 +3,8 @@ import { FIRST_LINE, MAX_CONFIG_BYTES } from './config.ts'
 import type { Problem } from './problem.ts'
 
 /** C0 and C1 controls, line separators, byte order marks, and marks that change the direction of what is shown. */
-// oxlint-disable-next-line no-control-regex
 const INVISIBLE =
+  // oxlint-disable-next-line no-control-regex
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/u
 /** PyYAML, and so cloud-init, accepts no half of a surrogate pair. */
 const LONE_SURROGATE = /\p{Surrogate}/u
@@ -33,7 +33,7 @@ export function checkSourceText(text: string): Problem | undefined {
   return {
     code: 'CONFIG_SYNTAX',
     why: `an invisible character (U+${code}) stands in the text`,
-    next: `Remove it from line ${line}; in a value in double quotes it can be written as an escape`,
+    next: `Remove it from line ${line}`,
     line,
     column: found.index - before.lastIndexOf('\n'),
   }
