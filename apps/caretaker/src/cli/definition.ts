@@ -1,0 +1,78 @@
+import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
+import type { Ports } from '@caretaker/ports/ports.ts'
+import type { EmitEvent } from '@caretaker/steps/events.ts'
+import type { Actor } from '@caretaker/steps/journal-records.ts'
+import type { Style } from './style.ts'
+
+/** Where this run of caretaker finds its things. Paths are absolute. */
+export interface Places {
+  readonly stateFolder: string
+  /** Named by --config or $CARETAKER_CONFIG; undefined: the usual places are looked at. */
+  readonly configFile: string | undefined
+  /** The built program: what the gateway process is started with. */
+  readonly program: { readonly node: string; readonly main: string }
+  /** Folder with the programs that come along: node, pnpm, postgres-15 … postgres-18. */
+  readonly programsFolder: string
+}
+
+/** What a handler gets. */
+export interface Call {
+  readonly ports: Ports
+  readonly places: Places
+  readonly actor: Actor
+  readonly pid: number
+  /** Folder the person stands in: relative paths on the command line start here. */
+  readonly workingFolder: string
+  readonly arguments: readonly string[]
+  readonly options: Readonly<Record<string, unknown>>
+  readonly emit: EmitEvent
+  /** Fires on Ctrl-C. */
+  readonly signal: AbortSignal
+}
+
+export interface Answer {
+  /** Plain JSON, as documented by `output`. */
+  readonly data: unknown
+  readonly exitCode?: ExitCode
+}
+
+export interface ArgumentDefinition {
+  readonly name: string
+  readonly description: string
+  readonly optional?: boolean
+  readonly variadic?: boolean
+}
+
+export interface OptionDefinition {
+  /** As commander takes it: `--dry-run`, `--lines <count>`. */
+  readonly flags: string
+  readonly description: string
+  readonly default?: string
+}
+
+/** One field of the document that `--json` prints. */
+export type FieldDoc = readonly [name: string, type: string, meaning: string]
+
+/**
+ * One command. The file that holds it is small: what is heavy is imported by the handler, so that the command line
+ * starts fast.
+ */
+export interface CommandDefinition {
+  /** As typed, `app add`. */
+  readonly name: string
+  readonly summary: string
+  readonly details?: string
+  readonly arguments?: readonly ArgumentDefinition[]
+  readonly options?: readonly OptionDefinition[]
+  readonly examples: readonly (readonly [command: string, what: string])[]
+  readonly output: readonly FieldDoc[]
+  /**
+   * `here`: this process does it. `daemon`: the daemon does it when one runs, so that there is one actor;
+   * otherwise this process.
+   */
+  readonly runs: 'here' | 'daemon'
+  readonly hidden?: boolean
+  handler(call: Call): Promise<Answer>
+  /** The text for a terminal. Gets what the handler gave, which may have come through the daemon as JSON. */
+  render(data: never, style: Style): string
+}

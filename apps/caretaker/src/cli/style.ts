@@ -1,0 +1,34 @@
+import { styleText } from 'node:util'
+
+/** Colours for one stream. */
+export interface Style {
+  readonly width: number
+  bold(text: string): string
+  dim(text: string): string
+  good(text: string): string
+  bad(text: string): string
+  warn(text: string): string
+}
+
+/** Colours when the stream is a terminal that wants them (NO_COLOR, FORCE_COLOR and TERM=dumb count). */
+export function createStyle(stream: NodeJS.WriteStream): Style {
+  const paint = (format: Parameters<typeof styleText>[0]) => (text: string) => styleText(format, text, { stream })
+  return {
+    width: stream.columns ?? 100,
+    bold: paint('bold'),
+    dim: paint('dim'),
+    good: paint('green'),
+    bad: paint('red'),
+    warn: paint('yellow'),
+  }
+}
+
+/** A style without colours, for files, tests and pipes. */
+export const PLAIN: Style = {
+  width: 100,
+  bold: (text) => text,
+  dim: (text) => text,
+  good: (text) => text,
+  bad: (text) => text,
+  warn: (text) => text,
+}

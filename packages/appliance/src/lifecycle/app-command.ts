@@ -1,0 +1,37 @@
+import { lastLines } from '@caretaker/ports/command.ts'
+import type { CommandResult } from '@caretaker/ports/process.ts'
+import type { Service } from '../application/application.ts'
+import { readAppRecord } from './app-records.ts'
+import { loadRelease } from './app-release.ts'
+import { writeSecretFiles } from './app-secrets.ts'
+import type { Appliance } from './appliance.ts'
+import { serviceSpec } from './service-specs.ts'
+
+/** Runs a command of a prepared release with the environment and the folders of one of its services. */
+export async function runInService(
+  appliance: Appliance,
+  app: string,
+  releaseId: string,
+  service: Service,
+  command: readonly string[],
+  options: { readonly timeoutMs: number; readonly onLine?: (line: string) => void; readonly env?: Readonly<Record<string, string>> },
+  signal: AbortSignal,
+): Promise<CommandResult> {
+  const loaded = await loadRelease(appliance, app, releaseId)
+  const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
+  await writeSecretFiles(appliance, loaded.application)
+  const spec = await serviceSpec(appliance, loaded, record, service)
+  const withExtra = options.env ? { ...spec, env: { ...spec.env, ...options.env } } : spec
+  return appliance.runtime.runOnce(withExtra, command, options, signal)
+}
+
+/** How a command ended and what it said last, as the end of a sentence. */
+export function commandTail(result: CommandResult): string {
+  const said = lastLines(result.stderr.trim() === '' ? result.stdout : result.stderr, 4)
+  const ending = result.timedOut
+    ? 'did not end in its time and was stopped'
+    : result.signal === undefined
+      ? `ended with ${result.exitCode}`
+      : `was ended by ${result.signal}`
+  return said === '' ? `${ending} and said nothing` : `${ending}: ${said}`
+}

@@ -1,0 +1,51 @@
+import { join } from 'node:path'
+import { AppError } from '@caretaker/kernel/errors.ts'
+import type { Application } from '../application/application.ts'
+import { parseApplication } from '../application/parse.ts'
+import { checkRuntime } from '../application/check-runtime.ts'
+import type { Release } from '../release/release.ts'
+import { releaseFolder, releaseSourceFolder } from '../release/release.ts'
+import { readStateFile } from './state-file.ts'
+import type { Appliance } from './appliance.ts'
+
+export interface LoadedRelease {
+  readonly release: Release
+  readonly application: Application
+}
+
+/** A prepared release with the values of the config put in; undefined when it is not on this machine. */
+export async function findRelease(appliance: Appliance, app: string, releaseId: string): Promise<LoadedRelease | undefined> {
+  const { files } = appliance.ports
+  const folder = releaseFolder(appliance.stateFolder, app, releaseId)
+  const release = await readStateFile<Release>(files, join(folder, 'release.json'))
+  if (!release) return undefined
+  const file = join(releaseSourceFolder(appliance.stateFolder, release), release.composeFile)
+  const text = await files.readText(file)
+  if (text === undefined) return undefined
+  return { release, application: parseFor(appliance, app, file, text) }
+}
+
+/** {@link findRelease} for one that must be there. @throws AppError BUILD_FAILED */
+export async function loadRelease(appliance: Appliance, app: string, releaseId: string): Promise<LoadedRelease> {
+  const loaded = await findRelease(appliance, app, releaseId)
+  if (loaded) return loaded
+  throw new AppError('BUILD_FAILED', {
+    what: `The release ${releaseId} of ${app} cannot be used`,
+    why: 'it is not prepared on this machine',
+    next: '"caretaker up" prepares it from its source',
+  })
+}
+
+/** The compose file of an application of this appliance, checked for the runtime in use. */
+export function parseFor(appliance: Appliance, app: string, file: string, text: string): Application {
+  const configured = appliance.config.applications[app]
+  const application = parseApplication({
+    name: app,
+    file,
+    text,
+    environment: configured?.environment ?? {},
+    secrets: configured?.secrets ?? {},
+  })
+  checkRuntime(application, appliance.runtime.kind, file)
+  return application
+}

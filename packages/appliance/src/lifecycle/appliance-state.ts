@@ -1,0 +1,138 @@
+import type { ErrorCode } from '@caretaker/kernel/error-codes.ts'
+import type { Facts } from './facts.ts'
+
+/**
+ * - `unconfigured`: there is no valid config.
+ * - `no-storage`, `wrong-storage`: the data volume is missing, empty, or another appliance's.
+ * - `recovering`, `recovery-failed`: the data is being brought back from a backup or dump, or could not be.
+ * - `starting`, `updating`: an operation is under way.
+ * - `running`: every part serves. `degraded`: it serves, but not every part does; `parts` says which.
+ * - `standby`: the config says that this machine serves nothing.
+ * - `manual-service`: a person has put it out of service.
+ * - `failed`: nothing is served because a step failed.
+ * - `stopped`: a person has stopped it.
+ */
+export type StateName =
+  | 'unconfigured'
+  | 'no-storage'
+  | 'wrong-storage'
+  | 'recovering'
+  | 'recovery-failed'
+  | 'starting'
+  | 'running'
+  | 'updating'
+  | 'degraded'
+  | 'standby'
+  | 'manual-service'
+  | 'failed'
+  | 'stopped'
+
+/** A part that does not work, with the reason. */
+export interface PartProblem {
+  readonly part: string
+  readonly code: string
+  readonly reason: string
+  readonly next: string
+  readonly since: string
+  readonly step?: string
+}
+
+/** The one value behind the service page, `status`, `status --json` and the log. */
+export interface ApplianceState {
+  readonly state: StateName
+  /** Stable code of the reason, as `STORAGE_FOREIGN`; `OK` when there is none. */
+  readonly code: string
+  /** Why, in one or two sentences. Empty when running. */
+  readonly reason: string
+  /** What to type next. Empty when there is nothing to do. */
+  readonly next: string
+  /** ISO 8601 instant. */
+  readonly since: string | undefined
+  /** Planned end, ISO 8601 instant. */
+  readonly until: string | undefined
+  /** Whether applications are served at all, or the service page is. */
+  readonly serving: boolean
+  readonly parts: readonly PartProblem[]
+}
+
+const STORAGE_MISSING: ReadonlySet<ErrorCode> = new Set(['STORAGE_ABSENT', 'STORAGE_EMPTY'])
+const STORAGE_WRONG: ReadonlySet<ErrorCode> = new Set(['STORAGE_FOREIGN', 'STORAGE_UNREADABLE'])
+const RECOVERY: ReadonlySet<ErrorCode> = new Set(['RECOVERY_NOT_IN_THIS_VERSION'])
+
+const ACTIVITY = {
+  starting: 'The appliance is starting.',
+  updating: 'An update is under way.',
+  recovering: 'The data is being brought back.',
+} as const
+
+/** What else is known besides the facts. */
+export interface Surroundings {
+  /** The reason of the config to stand by, or false. */
+  readonly standby: string | false
+  /** Applications of the config. */
+  readonly apps: readonly string[]
+  /** Problems seen just now and not remembered, as a service that ended or space running out. */
+  readonly problems: readonly PartProblem[]
+}
+
+/** The state that follows from facts and surroundings. Pure; the order of the cases is their precedence. */
+export function deriveState(facts: Facts, around: Surroundings): ApplianceState {
+  const parts = partsOf(facts, around)
+  const whole = facts.failures.appliance
+  const base = { parts, until: undefined, serving: false }
+  if (whole) {
+    return { ...base, state: stateOfFailure(whole.code), code: whole.code, reason: whole.why, next: whole.next, since: whole.since }
+  }
+  if (facts.wanted === 'down') {
+    return { ...base, state: 'stopped', code: 'STOPPED', reason: 'The appliance was stopped.', next: 'caretaker up', since: undefined }
+  }
+  if (facts.manual) {
+    const { reason, since, until } = facts.manual
+    return { ...base, state: 'manual-service', code: 'MANUAL_SERVICE', reason, next: 'caretaker service off', since, until }
+  }
+  if (around.standby !== false) {
+    const next = 'Set "standby: false" in the config, then "caretaker up"'
+    return { ...base, state: 'standby', code: 'STANDBY', reason: around.standby, next, since: undefined }
+  }
+  if (facts.activity) {
+    const { kind, since, serving } = facts.activity
+    return { ...base, serving, state: kind, code: kind.toUpperCase(), reason: ACTIVITY[kind], next: '', since }
+  }
+  return { ...servingState(facts, around, parts), parts }
+}
+
+function servingState(facts: Facts, around: Surroundings, parts: readonly PartProblem[]): Omit<ApplianceState, 'parts'> {
+  const down = around.apps.filter((app) => facts.failures[app])
+  const first = parts[0]
+  const base = { until: undefined, serving: true }
+  if (first && around.apps.length > 0 && down.length === around.apps.length) {
+    return { ...base, serving: false, state: 'failed', code: first.code, reason: `${first.part}: ${first.reason}`, next: first.next, since: first.since }
+  }
+  if (first) {
+    return { ...base, state: 'degraded', code: first.code, reason: `${first.part}: ${first.reason}`, next: first.next, since: first.since }
+  }
+  return { ...base, state: 'running', code: 'OK', reason: '', next: '', since: undefined }
+}
+
+function partsOf(facts: Facts, around: Surroundings): readonly PartProblem[] {
+  const failed = Object.entries(facts.failures)
+    .filter(([part]) => part !== 'appliance')
+    .map(([part, failure]) => ({
+      part,
+      code: failure.code,
+      reason: `${failure.what}: ${failure.why}`,
+      next: failure.next,
+      since: failure.since,
+      ...(failure.step === undefined ? {} : { step: failure.step }),
+    }))
+  const known = new Set(failed.map((problem) => problem.part))
+  return [...failed, ...around.problems.filter((problem) => !known.has(problem.part))]
+}
+
+function stateOfFailure(code: ErrorCode): StateName {
+  if (STORAGE_MISSING.has(code)) return 'no-storage'
+  if (STORAGE_WRONG.has(code)) return 'wrong-storage'
+  if (RECOVERY.has(code)) return 'recovery-failed'
+  if (code.startsWith('CONFIG_')) return 'unconfigured'
+  return 'failed'
+}

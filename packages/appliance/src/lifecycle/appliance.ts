@@ -1,0 +1,100 @@
+import { join } from 'node:path'
+import { AppError } from '@caretaker/kernel/errors.ts'
+import type { Owner } from '@caretaker/ports/files.ts'
+import type { Ports } from '@caretaker/ports/ports.ts'
+import type { EmitEvent } from '@caretaker/steps/events.ts'
+import type { Actor } from '@caretaker/steps/journal-records.ts'
+import type { Runner } from '@caretaker/steps/runner.ts'
+import type { Config } from '../config/config.ts'
+import { storageFolders } from '../config/folders.ts'
+import { createGatewayClient } from '../gateway/client.ts'
+import { type Gateway, type GatewayPaths, gatewayPaths } from '../gateway/gateway.ts'
+import { createProcessRuntime } from '../runtime/process-runtime.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { createDirectoryStorage } from '../storage/directory.ts'
+import type { Storage } from '../storage/storage.ts'
+import { type Folders, foldersOf } from './folders.ts'
+import { createSecretStore, type SecretStore } from './secret-store.ts'
+
+/** The system user that Postgres and applications run as when we are root. */
+export const SERVICE_USER = 'caretaker'
+
+/** Programs that come along with caretaker. Absolute paths. */
+export interface Programs {
+  /** The pinned Node. */
+  readonly node: string
+  /** The built program of caretaker itself, as the gateway process is started. */
+  readonly main: string
+  /** Folder with node, pnpm and postgres-MAJOR. */
+  readonly folder: string
+}
+
+/** Who acts, on what machine, from where. */
+export interface Surrounding {
+  readonly ports: Ports
+  readonly actor: Actor
+  readonly pid: number
+  readonly programs: Programs
+  readonly stateFolder: string
+}
+
+/** One configured appliance on this machine: everything an operation needs. */
+export interface Appliance extends Surrounding {
+  readonly config: Config
+  readonly configFile: string
+  readonly folders: Folders
+  /** Undefined when we are no root: then services run as the user we are. */
+  readonly serviceUser: Owner | undefined
+  readonly runtime: Runtime
+  readonly storage: Storage
+  readonly gateway: Gateway
+  readonly gatewayPaths: GatewayPaths
+  readonly secrets: SecretStore
+}
+
+/** Puts the parts together as the config says. Changes nothing. */
+export async function openAppliance(around: Surrounding, config: Config, configFile: string): Promise<Appliance> {
+  const { ports, stateFolder } = around
+  const user = ports.machine.user()
+  const folders = foldersOf(stateFolder, storageFolders(config, stateFolder), user.uid)
+  const serviceUser = user.uid === 0 ? await ports.machine.findUser(SERVICE_USER) : undefined
+  const paths = gatewayPaths(stateFolder, folders.run)
+  return {
+    ...around,
+    config,
+    configFile,
+    folders,
+    serviceUser,
+    runtime: createProcessRuntime(ports, { applianceId: config.id, folder: folders.processes }),
+    storage: createDirectoryStorage({
+      files: ports.files,
+      clock: ports.clock,
+      root: folders.data,
+      ...(serviceUser ? { owner: serviceUser } : {}),
+      reservePercent: config.storage.reserve_percent,
+      warnPercent: config.storage.warn_percent,
+    }),
+    gateway: createGatewayClient(ports, paths),
+    gatewayPaths: paths,
+    secrets: createSecretStore(ports.files, stateFolder),
+  }
+}
+
+/** A runner over this state folder. `registry` must know the kinds of the plans it is given. */
+export function runnerFor(around: Surrounding, registry: Runner['registry'], emit: EmitEvent): Runner {
+  const { ports, stateFolder, actor, pid } = around
+  return { ports, registry, stateFolder, actor, pid, emit }
+}
+
+/** The folder of one of the programs that come along. @throws AppError COMMAND_NOT_FOUND */
+export async function programFolder(appliance: Appliance, name: string): Promise<string> {
+  for (const base of [join(appliance.stateFolder, 'programs'), appliance.programs.folder]) {
+    const folder = join(base, name)
+    if (await appliance.ports.files.stat(folder)) return folder
+  }
+  throw new AppError('COMMAND_NOT_FOUND', {
+    what: `The program ${name} cannot be used`,
+    why: `it is not in ${appliance.programs.folder}`,
+    next: 'Build caretaker again ("npm start" does it), or install it anew',
+  })
+}

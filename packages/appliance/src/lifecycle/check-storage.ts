@@ -1,0 +1,45 @@
+import { AppError } from '@caretaker/kernel/errors.ts'
+import type { StorageIdentity } from '../storage/storage.ts'
+import type { Appliance } from './appliance.ts'
+
+/**
+ * What the data volume is, unless it may not be used (spec S4): a lost, emptied or foreign data volume is never
+ * taken for a beginning.
+ * @throws AppError STORAGE_ABSENT, STORAGE_EMPTY, STORAGE_FOREIGN, STORAGE_UNREADABLE
+ */
+export async function assertStorage(appliance: Appliance, firstStart: boolean): Promise<StorageIdentity> {
+  const { folders, config, storage } = appliance
+  const identity = await storage.identify(config.id)
+  const what = 'The data volume is not used and nothing is started'
+  const why = identity.why ?? ''
+  switch (identity.state) {
+    case 'ours':
+      return identity
+    case 'absent':
+      if (firstStart) return identity
+      throw new AppError('STORAGE_ABSENT', {
+        what,
+        why: `${why}; this appliance has been started before, so its data must be somewhere`,
+        next: `Attach or mount the data volume at ${folders.data}, then "caretaker up"; if the data is lost, bring it back from a backup`,
+      })
+    case 'empty':
+      if (firstStart) return identity
+      throw new AppError('STORAGE_EMPTY', {
+        what,
+        why: `${why}; this appliance has been started before, so its data is missing`,
+        next: `Put the data back to ${folders.data}, then "caretaker up"; to begin with nothing on purpose: "caretaker up --first-start"`,
+      })
+    case 'foreign':
+      throw new AppError('STORAGE_FOREIGN', {
+        what,
+        why,
+        next: `Attach the data volume of appliance ${config.id}, or name another folder as caretaker.storage.data in the config, then "caretaker up"`,
+      })
+    case 'unreadable':
+      throw new AppError('STORAGE_UNREADABLE', {
+        what,
+        why,
+        next: `Look at the disk ("dmesg") and at the permissions of ${folders.data}, then "caretaker up"`,
+      })
+  }
+}

@@ -1,0 +1,48 @@
+import type { EmitEvent } from '@caretaker/steps/events.ts'
+import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
+import { isNothingToDo, type Preview, previewPlan } from '@caretaker/steps/preview.ts'
+import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
+import { type Appliance, runnerFor } from './appliance.ts'
+import { updateFacts } from './facts.ts'
+import { applianceSteps, planStopApp, planStopGateway } from './plan-up.ts'
+import { runningServices, stopApps } from './stop-apps.ts'
+import type { UpReport } from './up.ts'
+
+/**
+ * Stops applications, their Postgres and the gateway. With `remember` the appliance stays stopped until `up`, over
+ * restarts too; without, it is the daemon that ends and will start everything again.
+ * @throws AppError LOCKED
+ */
+export async function down(
+  appliance: Appliance,
+  options: { readonly remember: boolean },
+  emit: EmitEvent,
+  signal: AbortSignal,
+): Promise<UpReport> {
+  const { ports, stateFolder, actor, pid } = appliance
+  return withOperationLock(ports, stateFolder, { actor, purpose: 'stop the appliance', pid }, async () => {
+    if (options.remember) await updateFacts(ports.files, stateFolder, () => ({ wanted: 'down', activity: undefined }))
+    const results: OperationResult[] = [...(await stopApps(appliance, emit, signal, { database: true }))]
+    const registry = applianceSteps(appliance)
+    const plan = planStopGateway(appliance)
+    if (!isNothingToDo(await previewPlan(registry, plan, signal))) {
+      results.push(await runPlanLocked(runnerFor(appliance, registry, emit), plan, signal))
+    }
+    const failed = results.find((result) => result.outcome !== 'done')
+    return {
+      nothing_to_do: results.length === 0,
+      operations: results,
+      errors: results.flatMap((result) => result.errors),
+      exit_code: failed?.exit_code ?? 0,
+    }
+  })
+}
+
+/** What {@link down} would do now. */
+export async function previewDown(appliance: Appliance, signal: AbortSignal): Promise<readonly Preview[]> {
+  const registry = applianceSteps(appliance)
+  const plans = [...(await runningServices(appliance))].map(([app, services]) =>
+    planStopApp(appliance, app, services, { database: true, purpose: `stop ${app}` }),
+  )
+  return Promise.all([...plans, planStopGateway(appliance)].map((plan) => previewPlan(registry, plan, signal)))
+}

@@ -1,0 +1,90 @@
+import { AppError } from '@caretaker/kernel/errors.ts'
+import type { EmitEvent } from '@caretaker/steps/events.ts'
+import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
+import type { OperationResult } from '@caretaker/steps/runner.ts'
+import type { Appliance } from './appliance.ts'
+import { updateFacts } from './facts.ts'
+import { refreshGateway } from './refresh-gateway.ts'
+import { stopApps } from './stop-apps.ts'
+import { type UpReport, upLocked } from './up.ts'
+
+/** Longest reason on the service page, in characters. */
+const LONGEST_REASON = 500
+
+/**
+ * Manual service mode: the gateway shows the page with the reason first, then the services of the applications are
+ * stopped. Their Postgres stays up for whoever works on the data. Said again it changes reason and planned end.
+ * @throws AppError USAGE, LOCKED
+ */
+export async function serviceOn(
+  appliance: Appliance,
+  wanted: { readonly reason: string; readonly until: string | undefined },
+  emit: EmitEvent,
+  signal: AbortSignal,
+): Promise<UpReport> {
+  const reason = wanted.reason.trim()
+  if (reason === '' || reason.length > LONGEST_REASON) {
+    throw new AppError('USAGE', {
+      what: 'Service mode was not switched on',
+      why: reason === '' ? 'the reason is empty' : `the reason has ${reason.length} characters, ${LONGEST_REASON} are allowed`,
+      next: 'Say the reason for the people who will read it: caretaker service on "Moving to a new disk"',
+    })
+  }
+  const until = wanted.until === undefined ? undefined : parseUntil(wanted.until, appliance.ports.clock.now())
+  const { ports, stateFolder, actor, pid } = appliance
+  return withOperationLock(ports, stateFolder, { actor, purpose: `service mode: ${reason}`, pid }, async () => {
+    const since = ports.clock.now().toISOString()
+    await updateFacts(ports.files, stateFolder, ({ manual }) => ({
+      manual: { reason, since: manual?.since ?? since, ...(until === undefined ? {} : { until }) },
+    }))
+    await refreshGateway(appliance).catch(() => undefined)
+    return reportOf(await stopApps(appliance, emit, signal))
+  })
+}
+
+/** Ends manual service mode and brings the applications up again. @throws AppError LOCKED */
+export async function serviceOff(appliance: Appliance, emit: EmitEvent, signal: AbortSignal): Promise<UpReport> {
+  const { ports, stateFolder, actor, pid } = appliance
+  return withOperationLock(ports, stateFolder, { actor, purpose: 'end service mode', pid }, async () => {
+    await updateFacts(ports.files, stateFolder, () => ({ manual: undefined }))
+    return upLocked(appliance, { firstStart: false }, emit, signal)
+  })
+}
+
+function reportOf(results: readonly OperationResult[]): UpReport {
+  const failed = results.find((result) => result.outcome !== 'done')
+  return {
+    nothing_to_do: false,
+    operations: results,
+    errors: results.flatMap((result) => result.errors),
+    exit_code: failed?.exit_code ?? 0,
+  }
+}
+
+/** An ISO 8601 instant or date and time with offset, or a time of the next 24 hours as `18:30` in the machine's zone. */
+function parseUntil(text: string, now: Date): string {
+  const clock = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(text)
+  const at = clock ? nextTime(Number(clock[1]), Number(clock[2]), now) : new Date(text)
+  if (Number.isNaN(at.getTime()) || (!clock && !/^\d{4}-\d\d-\d\d/.test(text))) {
+    throw new AppError('USAGE', {
+      what: 'Service mode was not switched on',
+      why: `"${text}" is no time`,
+      next: 'Write --until 18:30 or --until 2026-11-20T18:30:00+01:00',
+    })
+  }
+  if (at <= now) {
+    throw new AppError('USAGE', {
+      what: 'Service mode was not switched on',
+      why: `the planned end ${at.toISOString()} is in the past`,
+      next: 'Name a time to come',
+    })
+  }
+  return at.toISOString()
+}
+
+function nextTime(hours: number, minutes: number, now: Date): Date {
+  const at = new Date(now)
+  at.setHours(hours, minutes, 0, 0)
+  if (at <= now) at.setDate(at.getDate() + 1)
+  return at
+}

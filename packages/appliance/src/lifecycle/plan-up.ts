@@ -1,0 +1,147 @@
+import { planStep, createPlan, createRegistry, type Plan, type StepRegistry } from '@caretaker/steps/plan.ts'
+import type { Application } from '../application/application.ts'
+import type { PinnedSource } from '../release/release.ts'
+import { APPLIANCE } from '../runtime/runtime.ts'
+import { POSTGRES_SERVICE } from './app-database.ts'
+import type { Appliance } from './appliance.ts'
+import type { Facts } from './facts.ts'
+import { GATEWAY_SERVICE } from './gateway-service.ts'
+import { appCommit } from './steps/app-commit.ts'
+import { appMigrate } from './steps/app-migrate.ts'
+import { appForget, unitRemove } from './steps/app-remove.ts'
+import { certificatesEnsure } from './steps/certificates.ts'
+import { gatewayRoute } from './steps/gateway-route.ts'
+import { gatewayStart } from './steps/gateway-start.ts'
+import { databaseCreate, postgresCreate, postgresStart } from './steps/postgres.ts'
+import { programsStage } from './steps/programs-stage.ts'
+import { releasePrepare } from './steps/release-prepare.ts'
+import { serviceStart } from './steps/service-start.ts'
+import { serviceStop } from './steps/stop.ts'
+import { storagePrepare } from './steps/storage-prepare.ts'
+import { unitCreate } from './steps/unit-create.ts'
+import { userCreate } from './steps/user-create.ts'
+
+/** Every kind of step that a journal of this appliance can name. */
+export function applianceSteps(appliance: Appliance): StepRegistry {
+  return createRegistry([
+    gatewayStart(appliance),
+    userCreate(appliance),
+    programsStage(appliance),
+    certificatesEnsure(appliance),
+    storagePrepare(appliance),
+    releasePrepare(appliance),
+    unitCreate(appliance),
+    postgresCreate(appliance),
+    postgresStart(appliance),
+    databaseCreate(appliance),
+    appMigrate(appliance),
+    serviceStart(appliance),
+    appCommit(appliance),
+    gatewayRoute(appliance),
+    serviceStop(appliance),
+    unitRemove(appliance),
+    appForget(appliance),
+  ])
+}
+
+/**
+ * The part of `up` that comes before every application. The service page is first, before anything that can fail.
+ */
+export function planBase(appliance: Appliance, facts: Facts, firstStart: boolean): Plan {
+  const isRoot = appliance.ports.machine.user().uid === 0
+  const scope = 'appliance'
+  return createPlan({
+    name: 'up',
+    purpose: 'start the appliance',
+    onFailure: 'stop',
+    steps: [
+      planStep(gatewayStart(appliance), null, scope),
+      planStep(certificatesEnsure(appliance), null, scope),
+      ...(isRoot ? [planStep(userCreate(appliance), null, scope), planStep(programsStage(appliance), null, scope)] : []),
+      planStep(storagePrepare(appliance), { firstStart: firstStart || !facts.startedBefore }, scope),
+    ],
+  })
+}
+
+/** An application and the release it shall run. */
+export interface WantedRelease {
+  readonly app: string
+  readonly releaseId: string
+  readonly pinned: PinnedSource
+  readonly application: Application
+}
+
+/** Brings one application up with the given release. Goes on after a failure when it is repeated. */
+export function planApp(appliance: Appliance, wanted: WantedRelease): Plan {
+  const { app, releaseId, application } = wanted
+  const release = { app, releaseId }
+  const database = application.database
+  return createPlan({
+    name: `start-${app}`,
+    purpose: `start ${app} ${application.version}`,
+    onFailure: 'stop',
+    steps: [
+      planStep(releasePrepare(appliance), { ...release, pinned: wanted.pinned as never }, app),
+      planStep(unitCreate(appliance), release, app),
+      ...(database
+        ? [
+            planStep(postgresCreate(appliance), { app }, app),
+            planStep(postgresStart(appliance), { app }, app),
+            planStep(databaseCreate(appliance), { app, extensions: database.extensions }, app),
+          ]
+        : []),
+      ...(application.migrate ? [planStep(appMigrate(appliance), release, app)] : []),
+      ...application.services.map((service) =>
+        planStep(serviceStart(appliance), { ...release, service: service.name }, `${app}.${service.name}`),
+      ),
+      planStep(appCommit(appliance), release, app),
+      planStep(gatewayRoute(appliance), { app }, app),
+    ],
+  })
+}
+
+/** Stops the services of an application, those that depend on others first; its Postgres last, when asked. */
+export function planStopApp(
+  appliance: Appliance,
+  app: string,
+  services: readonly string[],
+  options: { readonly database: boolean; readonly purpose: string },
+): Plan {
+  const names = [...services.toReversed(), ...(options.database ? [POSTGRES_SERVICE] : [])]
+  return createPlan({
+    name: `stop-${app}`,
+    purpose: options.purpose,
+    onFailure: 'stop',
+    steps: names.map((service) => planStep(serviceStop(appliance), { app, service }, `${app}.${service}`)),
+  })
+}
+
+/** Stops the gateway: the last part of `down`. */
+export function planStopGateway(appliance: Appliance): Plan {
+  return createPlan({
+    name: 'down',
+    purpose: 'stop the gateway',
+    onFailure: 'stop',
+    steps: [planStep(serviceStop(appliance), { app: APPLIANCE, service: GATEWAY_SERVICE }, 'appliance')],
+  })
+}
+
+/** Takes an application off this machine; its data only when asked. */
+export function planRemoveApp(
+  appliance: Appliance,
+  app: string,
+  services: readonly string[],
+  withData: boolean,
+): Plan {
+  const stop = planStopApp(appliance, app, services, { database: true, purpose: '' })
+  return createPlan({
+    name: `remove-${app}`,
+    purpose: withData ? `remove ${app} with its data` : `remove ${app} and keep its data`,
+    onFailure: 'stop',
+    steps: [
+      ...stop.steps,
+      ...(withData ? [planStep(unitRemove(appliance), { app }, app)] : []),
+      planStep(appForget(appliance), { app, withData }, app),
+    ],
+  })
+}

@@ -1,0 +1,54 @@
+import { formatBytes } from '@caretaker/kernel/units.ts'
+import { APPLIANCE } from '../runtime/runtime.ts'
+import type { Appliance } from './appliance.ts'
+import type { PartProblem } from './appliance-state.ts'
+import { readFacts } from './facts.ts'
+import { GATEWAY_SERVICE } from './gateway-service.ts'
+
+/** What does not work right now although no operation failed: the parts that make the appliance degraded. */
+export async function seenProblems(appliance: Appliance, daemonPid: number | undefined): Promise<readonly PartProblem[]> {
+  const { ports, stateFolder } = appliance
+  const facts = await readFacts(ports.files, stateFolder)
+  if (facts.wanted === 'down') return []
+  const since = ports.clock.now().toISOString()
+  const problems: PartProblem[] = []
+  if (daemonPid === undefined && facts.startedBefore) {
+    problems.push({
+      part: 'daemon',
+      code: 'DAEMON_UNREACHABLE',
+      reason: 'no daemon runs, so nothing restarts what ends and no job runs',
+      next: 'Start it: "systemctl start caretaker" where it is installed, "npm start" in a clone, or "caretaker daemon"',
+      since,
+    })
+  }
+  if (facts.startedBefore && (await appliance.runtime.status(APPLIANCE, GATEWAY_SERVICE))?.state !== 'running') {
+    problems.push({
+      part: 'gateway',
+      code: 'GATEWAY_UNREACHABLE',
+      reason: 'the gateway does not run, so nobody reaches the applications',
+      next: 'caretaker up',
+      since,
+    })
+  }
+  for (const found of await appliance.runtime.list()) {
+    if (found.state === 'running' || found.app === APPLIANCE) continue
+    problems.push({
+      part: found.app,
+      code: 'SERVICE_START_FAILED',
+      reason: `the service ${found.service} has ended`,
+      next: `Look at "caretaker logs ${found.app} ${found.service}", then "caretaker up"`,
+      since,
+    })
+  }
+  const space = await appliance.storage.space().catch(() => undefined)
+  if (space?.warn) {
+    problems.push({
+      part: 'storage',
+      code: 'STORAGE_SPACE',
+      reason: `the data volume ${appliance.folders.data} is ${Math.round(space.usedRatio * 100)} % full, ${formatBytes(space.availableBytes)} are left`,
+      next: space.belowReserve ? 'Free space now: updates and clones are refused' : 'Make room before it is full',
+      since,
+    })
+  }
+  return problems
+}

@@ -1,0 +1,58 @@
+import { hashOf } from '@caretaker/kernel/json.ts'
+import type { GatewayConfig, ServiceReason } from '../gateway/gateway-config.ts'
+import type { Appliance } from './appliance.ts'
+import { observeApps, observeState } from './observe.ts'
+import { certificateNames, gatewayConfig } from './routes.ts'
+
+/** The config that the gateway should have now. Certificates that are not made yet are left out. */
+export async function computeGatewayConfig(appliance: Appliance): Promise<GatewayConfig> {
+  const { ports, config, folders } = appliance
+  const state = await observeState(appliance)
+  const now = ports.clock.now().toISOString()
+  const wanted = gatewayConfig(config, folders.certificates, state, await observeApps(appliance), now)
+  const made = await Promise.all(
+    wanted.certificates.map(async (entry) => (await ports.files.stat(entry.certificateFile)) !== undefined),
+  )
+  const complete = { ...wanted, certificates: wanted.certificates.filter((_, index) => made[index]) }
+  return keepSince(complete, await readGatewayConfig(appliance))
+}
+
+/** The config that the gateway was given last; undefined when there is none or it is damaged. */
+async function readGatewayConfig(appliance: Appliance): Promise<GatewayConfig | undefined> {
+  const text = await appliance.ports.files.readText(appliance.gatewayPaths.configFile)
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as GatewayConfig)
+  } catch {
+    return undefined
+  }
+}
+
+/** A reason that is still the same keeps the instant since which it is: the config does not change by being asked. */
+function keepSince(wanted: GatewayConfig, last: GatewayConfig | undefined): GatewayConfig {
+  const older = (reason: ServiceReason | undefined, before: ServiceReason | undefined) =>
+    reason && before && reason.code === before.code && reason.reason === before.reason
+      ? { ...reason, since: before.since }
+      : reason
+  const service = older(wanted.service, last?.service)
+  return {
+    ...wanted,
+    ...(service ? { service } : {}),
+    routes: wanted.routes.map((route) => {
+      const reason = older(route.reason, last?.routes.find((entry) => entry.app === route.app)?.reason)
+      return { ...route, ...(reason ? { reason } : {}) }
+    }),
+  }
+}
+
+/** Whether the gateway has the config it should have; `since` of a reason does not count. */
+export async function isGatewayCurrent(appliance: Appliance): Promise<boolean> {
+  const status = await appliance.gateway.status().catch(() => undefined)
+  if (!status) return false
+  const wanted = await computeGatewayConfig(appliance)
+  return wanted.certificates.length === certificateNames(appliance.config).length && status.configHash === hashOf(wanted)
+}
+
+/** Puts the config in force that follows from the state now. @throws AppError as `Gateway.apply` */
+export async function refreshGateway(appliance: Appliance): Promise<void> {
+  await appliance.gateway.apply(await computeGatewayConfig(appliance))
+}

@@ -1,0 +1,97 @@
+import { join } from 'node:path'
+import { SECOND_MS } from '@caretaker/kernel/time.ts'
+import type { GatewayConfig, Route, ServiceReason } from '../gateway/gateway-config.ts'
+import type { ApplianceState } from './appliance-state.ts'
+import type { AppRecord } from './app-records.ts'
+import type { Config } from '../config/config.ts'
+
+/** What the gateway needs to know of one application. */
+export interface RoutedApp {
+  readonly app: string
+  readonly record: AppRecord
+  /** Port of its web service on the loopback address; undefined while it is not served. */
+  readonly webPort: number | undefined
+}
+
+/** The one config of the gateway that follows from the config of the appliance and its state. Pure. */
+export function gatewayConfig(
+  config: Config,
+  certificatesFolder: string,
+  state: ApplianceState,
+  apps: readonly RoutedApp[],
+  now: string,
+): GatewayConfig {
+  const { bind, http_port, https_port, trusted_proxies, hold_seconds } = config.gateway
+  const names = Object.keys(config.applications)
+  return {
+    applianceId: config.id,
+    ...(http_port === null ? {} : { http: { host: bind, port: http_port } }),
+    https: { host: bind, port: https_port },
+    certificates: certificateNames(config).map(({ name, hosts }) => ({
+      hosts: [...hosts],
+      certificateFile: join(certificatesFolder, `${name}.crt`),
+      keyFile: join(certificatesFolder, `${name}.key`),
+    })),
+    routes: names.map((name) => routeOf(config, name, apps.find((entry) => entry.app === name), state, hold_seconds, now)),
+    ...(state.serving ? {} : { service: serviceReason(state, now) }),
+    trustedProxies: [...trusted_proxies],
+  }
+}
+
+/** The reason on the service page. What is only for the person responsible stays out of it. */
+export function serviceReason(state: ApplianceState, now: string): ServiceReason {
+  return {
+    code: state.code,
+    reason: state.reason.slice(0, 2000),
+    ...(state.next === '' ? {} : { next: state.next.slice(0, 2000) }),
+    since: state.since ?? now,
+    ...(state.until === undefined ? {} : { until: state.until }),
+  }
+}
+
+/** One certificate for the appliance's own name, one for each application. */
+export function certificateNames(config: Config): readonly { readonly name: string; readonly hosts: readonly string[] }[] {
+  const apps = Object.entries(config.applications).map(([name, app]) => ({
+    name: `app-${name}`,
+    hosts: [...new Set([...app.hosts, ...app.aliases])],
+  }))
+  return [{ name: 'appliance', hosts: [...new Set([config.identity.hostname, config.identity.domain])] }, ...apps]
+}
+
+function routeOf(
+  config: Config,
+  name: string,
+  app: RoutedApp | undefined,
+  state: ApplianceState,
+  holdSeconds: number,
+  now: string,
+): Route {
+  const { hosts, aliases, path_prefix } = config.applications[name] as Config['applications'][string]
+  const problem = state.parts.find((part) => part.part === name)
+  const served = app?.webPort !== undefined && !app.record.stopped
+  return {
+    app: name,
+    hosts: [...hosts],
+    aliases: [...aliases],
+    ...(path_prefix === '/' ? {} : { pathPrefix: path_prefix }),
+    ...(served && app?.webPort !== undefined ? { upstream: { host: '127.0.0.1', port: app.webPort } } : {}),
+    ...(served ? {} : { reason: appReason(name, app, problem, state, now) }),
+    maxHoldMs: holdSeconds * SECOND_MS,
+  }
+}
+
+function appReason(
+  name: string,
+  app: RoutedApp | undefined,
+  problem: ApplianceState['parts'][number] | undefined,
+  state: ApplianceState,
+  now: string,
+): ServiceReason {
+  if (problem) {
+    return { code: problem.code, reason: problem.reason.slice(0, 2000), next: problem.next.slice(0, 2000), since: problem.since }
+  }
+  if (app?.record.stopped) {
+    return { code: 'APP_STOPPED', reason: `${name} was stopped.`, next: `caretaker app restart ${name}`, since: app.record.since ?? now }
+  }
+  return { code: 'APP_NOT_STARTED', reason: `${name} has not been started yet.`, next: 'caretaker up', since: state.since ?? now }
+}

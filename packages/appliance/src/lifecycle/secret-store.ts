@@ -1,0 +1,41 @@
+import { join } from 'node:path'
+import { generatePassword } from '@caretaker/kernel/ids.ts'
+import { Secret } from '@caretaker/kernel/secrets.ts'
+import type { Files } from '@caretaker/ports/files.ts'
+import { readStateFile, writeStateFile } from './state-file.ts'
+
+/** Passwords that the appliance generates for its own parts and never shows. They can be made anew at any time. */
+export interface SecretStore {
+  /** The secret of this name; generated and stored when there is none. */
+  obtain(name: string): Promise<Secret>
+  find(name: string): Promise<Secret | undefined>
+  /** Puts a new value in place of the old one. */
+  replace(name: string, value: string): Promise<Secret>
+  removeAll(prefix: string): Promise<void>
+}
+
+/** Kept in one file of the state folder, readable by its owner only. */
+export function createSecretStore(files: Files, stateFolder: string): SecretStore {
+  const path = join(stateFolder, 'secrets.json')
+  const readAll = async () => (await readStateFile<Record<string, string>>(files, path)) ?? {}
+  const store: SecretStore = {
+    async obtain(name) {
+      return (await store.find(name)) ?? store.replace(name, generatePassword())
+    },
+    async find(name) {
+      const value = (await readAll())[name]
+      return value === undefined ? undefined : new Secret(name, value)
+    },
+    async replace(name, value) {
+      const all = await readAll()
+      await writeStateFile(files, path, { ...all, [name]: value })
+      return new Secret(name, value)
+    },
+    async removeAll(prefix) {
+      const all = await readAll()
+      const kept = Object.fromEntries(Object.entries(all).filter(([name]) => !name.startsWith(prefix)))
+      if (Object.keys(kept).length < Object.keys(all).length) await writeStateFile(files, path, kept)
+    },
+  }
+  return store
+}

@@ -1,0 +1,114 @@
+import { ERROR_CODES, type ErrorCode } from '@caretaker/kernel/error-codes.ts'
+import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
+import { findLockHolder, type LockHolder } from '@caretaker/steps/operation-lock.ts'
+import { listOperations } from '@caretaker/steps/operations.ts'
+import type { StorageSpace } from '../storage/storage.ts'
+import { POSTGRES_SERVICE } from './app-database.ts'
+import type { Appliance } from './appliance.ts'
+import type { ApplianceState } from './appliance-state.ts'
+import { seenProblems } from './problems.ts'
+import { observeApps, observeState } from './observe.ts'
+import { publicUrl } from './service-specs.ts'
+
+export interface ServiceLine {
+  readonly service: string
+  readonly state: 'running' | 'ended' | 'stopped'
+  readonly pid?: number
+  readonly since?: string
+}
+
+export interface AppLine {
+  readonly app: string
+  readonly version: string | null
+  readonly release: string | null
+  readonly url: string
+  readonly state: 'serving' | 'stopped' | 'failed' | 'not-started'
+  readonly services: readonly ServiceLine[]
+}
+
+/** Everything `status` says, as data. */
+export interface StatusReport extends Omit<ApplianceState, 'since' | 'until'> {
+  readonly since: string | null
+  readonly until: string | null
+  readonly appliance: { readonly id: string; readonly domain: string; readonly config_file: string; readonly state_folder: string }
+  readonly daemon: { readonly running: boolean; readonly pid: number | null }
+  readonly gateway: { readonly running: boolean; readonly pid: number | null; readonly address: string | null }
+  readonly apps: readonly AppLine[]
+  readonly storage: { readonly backend: string; readonly folder: string; readonly instant_snapshots: boolean; readonly total_bytes: number; readonly available_bytes: number; readonly reserve_bytes: number } | null
+  readonly locked_by: LockHolder | null
+  readonly unfinished_operations: readonly string[]
+  readonly exit_code: ExitCode
+}
+
+/** Looks at everything and changes nothing. Works whether or not a daemon runs. */
+export async function status(appliance: Appliance, daemonPid: number | undefined): Promise<StatusReport> {
+  const { ports, stateFolder, config } = appliance
+  const [apps, gateway, space, holder, operations, problems] = await Promise.all([
+    appLines(appliance),
+    appliance.gateway.status().catch(() => undefined),
+    appliance.storage.space().catch((): StorageSpace | undefined => undefined),
+    findLockHolder(ports, stateFolder),
+    listOperations(ports.files, stateFolder),
+    seenProblems(appliance, daemonPid),
+  ])
+  const state = await observeState(appliance, problems)
+  const { https } = gateway ?? {}
+  return {
+    ...state,
+    since: state.since ?? null,
+    until: state.until ?? null,
+    appliance: { id: config.id, domain: config.identity.domain, config_file: appliance.configFile, state_folder: stateFolder },
+    daemon: { running: daemonPid !== undefined, pid: daemonPid ?? null },
+    gateway: {
+      running: gateway !== undefined,
+      pid: gateway?.pid ?? null,
+      address: https ? `${https.host}:${https.port}` : null,
+    },
+    apps: apps.map((line) => ({ ...line, state: state.parts.some((part) => part.part === line.app && line.state !== 'stopped') && line.state !== 'serving' ? 'failed' : line.state })),
+    storage: space
+      ? {
+          backend: appliance.storage.backend,
+          folder: appliance.folders.data,
+          instant_snapshots: appliance.storage.instant,
+          total_bytes: space.totalBytes,
+          available_bytes: space.availableBytes,
+          reserve_bytes: space.reserveBytes,
+        }
+      : null,
+    locked_by: holder ?? null,
+    unfinished_operations: holder ? [] : operations.filter((entry) => entry.state === 'unfinished').map((entry) => entry.operation),
+    exit_code: exitCodeOf(state),
+  }
+}
+
+/** 0 for what is wanted, 3 when not every part works, else the exit code of the reason. */
+export function exitCodeOf(state: Pick<ApplianceState, 'state' | 'code'>): ExitCode {
+  if (['running', 'standby', 'manual-service', 'stopped', 'starting', 'updating'].includes(state.state)) return 0
+  if (state.state === 'degraded') return 3
+  return state.code in ERROR_CODES ? ERROR_CODES[state.code as ErrorCode].exit : 1
+}
+
+async function appLines(appliance: Appliance): Promise<readonly AppLine[]> {
+  return Promise.all(
+    (await observeApps(appliance)).map(async ({ app, record, running, webPort }): Promise<AppLine> => {
+      const names = running?.application.services.map((service) => service.name) ?? []
+      const withDatabase = record.databaseCreated ? [POSTGRES_SERVICE, ...names] : names
+      const services = await Promise.all(withDatabase.map((service) => serviceLine(appliance, app, service)))
+      const state = record.stopped ? 'stopped' : webPort === undefined ? 'not-started' : 'serving'
+      return {
+        app,
+        version: running?.application.version ?? null,
+        release: record.releaseId ?? null,
+        url: publicUrl(appliance, app),
+        state,
+        services,
+      }
+    }),
+  )
+}
+
+async function serviceLine(appliance: Appliance, app: string, service: string): Promise<ServiceLine> {
+  const found = await appliance.runtime.status(app, service)
+  if (!found) return { service, state: 'stopped' }
+  return { service, state: found.state, pid: found.pid, since: found.startedAt }
+}

@@ -1,0 +1,64 @@
+import { join } from 'node:path'
+import { MINUTE_MS } from '@caretaker/kernel/time.ts'
+import { writeDurably } from '@caretaker/ports/durable.ts'
+import { defineStep } from '@caretaker/steps/step.ts'
+import { coversHosts, isIssuedBy, needsRenewal } from '../../certificates/renewal.ts'
+import { ensureServerCertificate } from '../../certificates/server-certificate.ts'
+import type { Appliance } from '../appliance.ts'
+import { authorityFile } from '../gateway-service.ts'
+import { certificateNames } from '../routes.ts'
+
+/** Makes or renews the certificates of the appliance's own authority for every host name. */
+export const certificatesEnsure = (appliance: Appliance) =>
+  defineStep<null, null>({
+    kind: 'certificates.ensure',
+    describe: () => 'Make the certificates of the own authority for every host name',
+    async check() {
+      return (await areGood(appliance)) ? { state: 'done' } : { state: 'needed', before: null }
+    },
+    async apply() {
+      const { ports, config, folders } = appliance
+      await ports.files.makeFolder(folders.certificates, 0o711)
+      const authorityPem = await ensureAuthority(appliance)
+      for (const { name, hosts } of certificateNames(config)) {
+        const request = { folder: folders.certificates, name, hosts, authorityKey: config.keys.ca_key, authorityPem }
+        await ensureServerCertificate(ports, request)
+      }
+    },
+    undo: 'not-needed',
+    timeoutMs: MINUTE_MS,
+  })
+
+/** The certificate of the own authority: made once, then kept, so that it is trusted once. */
+async function ensureAuthority(appliance: Appliance): Promise<string> {
+  const { ports, config } = appliance
+  const present = await ports.files.readText(authorityFile(appliance))
+  if (present !== undefined) return present
+  const { authorityCertificate } = await import('../../certificates/authority.ts')
+  const name = `Caretaker ${config.identity.domain}`
+  const pem = await authorityCertificate(config.keys.ca_key, { name, now: ports.clock.now() })
+  await writeDurably(ports.files, authorityFile(appliance), pem, 0o644)
+  return pem
+}
+
+async function areGood(appliance: Appliance): Promise<boolean> {
+  const { ports, config, folders } = appliance
+  const authorityPem = await ports.files.readText(authorityFile(appliance))
+  if (authorityPem === undefined) return false
+  for (const { name, hosts } of certificateNames(config)) {
+    const pem = await ports.files.readText(join(folders.certificates, `${name}.crt`))
+    const keyThere = (await ports.files.stat(join(folders.certificates, `${name}.key`))) !== undefined
+    if (pem === undefined || !keyThere) return false
+    if (!isCertificateGood(pem, hosts, authorityPem, ports.clock.now())) return false
+  }
+  return true
+}
+
+function isCertificateGood(pem: string, hosts: readonly string[], authorityPem: string, now: Date): boolean {
+  try {
+    return !needsRenewal(pem, now) && coversHosts(pem, hosts) && isIssuedBy(pem, authorityPem)
+  } catch {
+    // A damaged certificate is made anew.
+    return false
+  }
+}

@@ -1,0 +1,27 @@
+import { HOUR_MS } from '@caretaker/kernel/time.ts'
+import { defineStep } from '@caretaker/steps/step.ts'
+import { findRelease } from '../app-release.ts'
+import type { Appliance } from '../appliance.ts'
+import type { PinnedSource } from '../../release/release.ts'
+import { prepareFor } from '../prepare-release.ts'
+
+export type ReleaseInput = {
+  readonly app: string
+  readonly releaseId: string
+}
+
+/** Fetches and builds one release beside whatever runs. */
+export const releasePrepare = (appliance: Appliance) =>
+  defineStep<{ readonly app: string; readonly releaseId: string; readonly pinned: never }, null>({
+    kind: 'release.prepare',
+    describe: ({ app, releaseId, pinned }) =>
+      `Prepare the release ${releaseId} of ${app} (${(pinned as PinnedSource).pin.slice(0, 20)}…)`,
+    async check({ app, releaseId }) {
+      return (await findRelease(appliance, app, releaseId)) ? { state: 'done' } : { state: 'needed', before: null }
+    },
+    async apply({ app, releaseId, pinned }, _before, { signal, progress }) {
+      await prepareFor(appliance, app, releaseId, pinned as PinnedSource, { signal, progress })
+    },
+    undo: 'not-needed',
+    timeoutMs: HOUR_MS,
+  })

@@ -1,0 +1,64 @@
+import { HOUR_MS } from '@caretaker/kernel/time.ts'
+import { defineStep } from '@caretaker/steps/step.ts'
+import { type Application, type Service, serviceNamed } from '../../application/application.ts'
+import { waitHealthy } from '../../runtime/health.ts'
+import { specHash } from '../../runtime/runtime.ts'
+import { type AppRecord, readAppRecord, updateAppRecord } from '../app-records.ts'
+import { loadRelease } from '../app-release.ts'
+import { writeSecretFiles } from '../app-secrets.ts'
+import type { Appliance } from '../appliance.ts'
+import { serviceSpec } from '../service-specs.ts'
+
+type ServiceInput = {
+  readonly app: string
+  readonly releaseId: string
+  readonly service: string
+}
+
+/** Starts one service of a release and waits until it is healthy. */
+export const serviceStart = (appliance: Appliance) =>
+  defineStep<ServiceInput, null>({
+    kind: 'service.start',
+    describe: ({ app, service, releaseId }) => `Start the service ${service} of ${app} (${releaseId}) and wait until it is healthy`,
+    async check({ app, releaseId, service }) {
+      const status = await appliance.runtime.status(app, service)
+      if (status?.state !== 'running' || status.releaseId !== releaseId) return { state: 'needed', before: null }
+      const loaded = await loadRelease(appliance, app, releaseId)
+      const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
+      const named = serviceNamed(loaded.application, service)
+      if (needsPort(named) && record.ports[service] === undefined) return { state: 'needed', before: null }
+      const spec = await serviceSpec(appliance, loaded, record, named)
+      return status.specHash === specHash(spec) ? { state: 'done' } : { state: 'needed', before: null }
+    },
+    async apply({ app, releaseId, service }, _before, { signal }) {
+      const loaded = await loadRelease(appliance, app, releaseId)
+      await writeSecretFiles(appliance, loaded.application)
+      await appliance.runtime.stop(app, service)
+      const record = await ensurePorts(appliance, loaded.application)
+      const spec = await serviceSpec(appliance, loaded, record, serviceNamed(loaded.application, service))
+      await appliance.runtime.start(spec)
+      await waitHealthy(appliance.ports, appliance.runtime, spec, signal)
+    },
+    undo: async ({ app, service }) => appliance.runtime.stop(app, service),
+    timeoutMs: HOUR_MS,
+  })
+
+const needsPort = (service: Service) => service.ports.length > 0
+
+/**
+ * A loopback port for every service that listens: the recorded one while it can be had, so that the others' addresses
+ * stay as they are.
+ */
+async function ensurePorts(appliance: Appliance, application: Application): Promise<AppRecord> {
+  const { ports, folders, runtime } = appliance
+  const app = application.name
+  const record = await readAppRecord(ports.files, folders.apps, app)
+  const chosen: Record<string, number> = {}
+  for (const service of application.services.filter(needsPort)) {
+    const known = record.ports[service.name]
+    const running = (await runtime.status(app, service.name))?.state === 'running'
+    const usable = known !== undefined && (running || (await ports.network.canListen('127.0.0.1', known)) === 'yes')
+    chosen[service.name] = usable ? known : await ports.network.freePort()
+  }
+  return updateAppRecord(ports.files, folders.apps, app, { ports: chosen })
+}

@@ -1,0 +1,49 @@
+import type { EmitEvent } from '@caretaker/steps/events.ts'
+import { isNothingToDo, previewPlan } from '@caretaker/steps/preview.ts'
+import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
+import { APPLIANCE } from '../runtime/runtime.ts'
+import { POSTGRES_SERVICE } from './app-database.ts'
+import { type Appliance, runnerFor } from './appliance.ts'
+import { loadRelease } from './app-release.ts'
+import { applianceSteps, planStopApp } from './plan-up.ts'
+
+/**
+ * Stops the services of all applications. Their Postgres stays up unless `database` is set, so that the person who
+ * works on the appliance can reach the data. The caller holds the lock.
+ */
+export async function stopApps(
+  appliance: Appliance,
+  emit: EmitEvent,
+  signal: AbortSignal,
+  options: { readonly database: boolean } = { database: false },
+): Promise<readonly OperationResult[]> {
+  const results: OperationResult[] = []
+  for (const [app, services] of await runningServices(appliance)) {
+    const plan = planStopApp(appliance, app, services, { ...options, purpose: `stop ${app}` })
+    const registry = applianceSteps(appliance)
+    if (isNothingToDo(await previewPlan(registry, plan, signal))) continue
+    results.push(await runPlanLocked(runnerFor(appliance, registry, emit), plan, signal))
+  }
+  return results
+}
+
+/** What the runtime knows of each application, in start order; Postgres and the appliance's own parts left out. */
+export async function runningServices(appliance: Appliance): Promise<ReadonlyMap<string, readonly string[]>> {
+  const byApp = new Map<string, string[]>()
+  for (const { app, service } of await appliance.runtime.list()) {
+    if (app === APPLIANCE) continue
+    const known = byApp.get(app) ?? []
+    if (service !== POSTGRES_SERVICE) known.push(service)
+    byApp.set(app, known)
+  }
+  for (const [app, services] of byApp) byApp.set(app, await inStartOrder(appliance, app, services))
+  return byApp
+}
+
+async function inStartOrder(appliance: Appliance, app: string, services: readonly string[]): Promise<string[]> {
+  const statuses = await Promise.all(services.map((service) => appliance.runtime.status(app, service)))
+  const releaseId = statuses.find((status) => status)?.releaseId
+  const loaded = releaseId === undefined ? undefined : await loadRelease(appliance, app, releaseId).catch(() => undefined)
+  const order = loaded?.application.services.map((service) => service.name) ?? []
+  return [...services].sort((a, b) => order.indexOf(a) - order.indexOf(b))
+}

@@ -1,0 +1,92 @@
+import { AppError, messageOf } from '@caretaker/kernel/errors.ts'
+import { SECOND_MS } from '@caretaker/kernel/time.ts'
+import { lastLines } from '@caretaker/ports/command.ts'
+import { waitUntil } from '@caretaker/ports/deadline.ts'
+import type { Ports } from '@caretaker/ports/ports.ts'
+import { readLogTail } from './logs.ts'
+import type { HealthSpec, Runtime, ServiceSpec } from './runtime.ts'
+
+type HealthPorts = Pick<Ports, 'network' | 'clock' | 'files'>
+
+export type Health = { readonly state: 'healthy' } | { readonly state: 'unhealthy'; readonly why: string }
+
+/** What a service answers to one probe. A service without a probe is healthy when it runs. */
+export async function probeHealth(
+  ports: Pick<Ports, 'network'>,
+  runtime: Runtime,
+  spec: ServiceSpec,
+  signal: AbortSignal,
+): Promise<Health> {
+  const running = (await runtime.status(spec.app, spec.service))?.state === 'running'
+  if (!running) return { state: 'unhealthy', why: 'it does not run' }
+  if (!spec.health) return { state: 'healthy' }
+  const { probe, timeoutMs } = spec.health
+  if (probe.kind === 'command') {
+    const result = await runtime.runOnce(spec, probe.command, { timeoutMs }, signal)
+    if (result.exitCode === 0) return { state: 'healthy' }
+    const said = lastLines(result.stderr.trim() === '' ? result.stdout : result.stderr, 2)
+    const ending = result.timedOut ? 'did not end in time' : `ended with ${result.exitCode ?? result.signal}`
+    return { state: 'unhealthy', why: `its health command ${ending}${said === '' ? '' : `: ${said}`}` }
+  }
+  try {
+    const url = `http://127.0.0.1:${probe.port}${probe.path}`
+    const response = await ports.network.request({ url, timeoutMs })
+    if (response.status >= 200 && response.status < 400) return { state: 'healthy' }
+    return { state: 'unhealthy', why: `${probe.path} answers ${response.status}${excerpt(response.body)}` }
+  } catch (error) {
+    return { state: 'unhealthy', why: `${probe.path} does not answer: ${messageOf(error)}` }
+  }
+}
+
+function excerpt(body: string): string {
+  const text = body.replaceAll(/\s+/g, ' ').trim().slice(0, 200)
+  return text === '' || text.startsWith('<') ? '' : `: ${text}`
+}
+
+/**
+ * How long a start may take: the start period and then as many failing probes as are allowed. At least 30 s, the
+ * deploy limit of kamal-proxy, since most compose files name no start period.
+ */
+export function startLimitMs(health: HealthSpec): number {
+  const named = health.startPeriodMs + health.retries * (health.intervalMs + health.timeoutMs)
+  return Math.max(named, 30 * SECOND_MS)
+}
+
+/**
+ * Waits until a service that was just started is healthy. Gives up at once when it ends.
+ * @throws AppError SERVICE_START_FAILED, SERVICE_UNHEALTHY; both with the last lines of its log.
+ */
+export async function waitHealthy(
+  ports: HealthPorts,
+  runtime: Runtime,
+  spec: ServiceSpec,
+  signal: AbortSignal,
+): Promise<void> {
+  const limitMs = spec.health ? startLimitMs(spec.health) : 5 * SECOND_MS
+  let last = 'it was never asked'
+  const reached = await waitUntil(ports.clock, { timeoutMs: limitMs, intervalMs: 50, signal }, async () => {
+    const status = await runtime.status(spec.app, spec.service)
+    if (status?.state !== 'running') return 'ended' as const
+    const health = await probeHealth(ports, runtime, spec, signal)
+    if (health.state === 'healthy') return 'healthy' as const
+    last = health.why
+    return undefined
+  })
+  if (reached === 'healthy') return
+  const log = await readLogTail(ports.files, spec.logFile, 5)
+  const said = log.length === 0 ? '' : `; it last wrote: ${log.join(' | ')}`
+  const name = `${spec.service} of ${spec.app}`
+  const next = `Run "caretaker logs ${spec.app} ${spec.service}" and correct what it complains about, then "caretaker up"`
+  if (reached === 'ended') {
+    throw new AppError('SERVICE_START_FAILED', {
+      what: `The service ${name} does not start`,
+      why: `it ended right after its start${said}`,
+      next,
+    })
+  }
+  throw new AppError('SERVICE_UNHEALTHY', {
+    what: `The service ${name} is not healthy`,
+    why: `${last}, for ${Math.round(limitMs / SECOND_MS)} s${said}`,
+    next,
+  })
+}

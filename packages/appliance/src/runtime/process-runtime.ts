@@ -1,0 +1,181 @@
+import { join } from 'node:path'
+import { AppError } from '@caretaker/kernel/errors.ts'
+import { formatDuration } from '@caretaker/kernel/time.ts'
+import { writeJsonDurably } from '@caretaker/ports/durable.ts'
+import type { Ports } from '@caretaker/ports/ports.ts'
+import type { ProcessIdentity } from '@caretaker/ports/process.ts'
+import type { Runtime, ServiceSpec, ServiceStatus, StopSpec } from './runtime.ts'
+import { specHash } from './runtime.ts'
+
+type RuntimePorts = Pick<Ports, 'files' | 'processes' | 'clock'>
+
+/** How long a process may take to vanish after the signal that cannot be caught. */
+const LAST_SIGNAL_LIMIT_MS = 30_000
+
+/** What is remembered of a started service, on disk, so that the next daemon finds it. Holds no secret. */
+interface ServiceRecord {
+  readonly app: string
+  readonly service: string
+  readonly releaseId: string
+  readonly specHash: string
+  readonly identity: ProcessIdentity
+  readonly startedAt: string
+  readonly stop: StopSpec
+  readonly logFile: string
+}
+
+export interface ProcessRuntimeOptions {
+  /** Id of the appliance: the label of everything that is started. */
+  readonly applianceId: string
+  /** Folder of the records. */
+  readonly folder: string
+}
+
+/** Services as processes of this machine: no root, no docker. */
+export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntimeOptions): Runtime {
+  const { files, processes, clock } = ports
+  const recordPath = (app: string, service: string) => join(options.folder, `${app}.${service}.json`)
+
+  async function readRecord(path: string): Promise<ServiceRecord | undefined> {
+    const text = await files.readText(path)
+    if (text === undefined) return undefined
+    try {
+      return JSON.parse(text) as ServiceRecord
+    } catch {
+      // An unreadable record is as good as none: its process carries the label and is ended as a leftover.
+      return undefined
+    }
+  }
+
+  async function statusOf(record: ServiceRecord): Promise<ServiceStatus> {
+    const { app, service, releaseId, startedAt, logFile } = record
+    const alive = await processes.isAlive(record.identity)
+    return {
+      app,
+      service,
+      releaseId,
+      startedAt,
+      logFile,
+      specHash: record.specHash,
+      pid: record.identity.pid,
+      identity: record.identity,
+      state: alive ? 'running' : 'ended',
+    }
+  }
+
+  async function endProcess(identity: ProcessIdentity, stop: StopSpec): Promise<void> {
+    if (!(await processes.isAlive(identity))) return
+    await processes.signal(identity, stop.signal)
+    if (await endsWithin(identity, stop.graceMs)) return
+    await processes.signal(identity, stop.lastSignal)
+    if (await endsWithin(identity, LAST_SIGNAL_LIMIT_MS)) return
+    throw new AppError('COMMAND_TIMEOUT', {
+      what: `Process ${identity.pid} did not end`,
+      why: `it is still there ${formatDuration(LAST_SIGNAL_LIMIT_MS)} after ${stop.lastSignal}`,
+      next: `Look at what it waits for ("cat /proc/${identity.pid}/wchan", "dmesg"), then repeat the command`,
+    })
+  }
+
+  async function endsWithin(identity: ProcessIdentity, limitMs: number): Promise<boolean> {
+    const overdue = new AbortController()
+    const ended = new AbortController()
+    await Promise.race([
+      processes.waitForExit(identity, overdue.signal).finally(() => ended.abort()),
+      clock.wait(limitMs, ended.signal).then(() => overdue.abort()),
+    ]).catch(() => undefined)
+    return !(await processes.isAlive(identity))
+  }
+
+  async function stopRecorded(app: string, service: string): Promise<void> {
+    const path = recordPath(app, service)
+    const record = await readRecord(path)
+    if (record) await endProcess(record.identity, record.stop)
+    await files.remove(path)
+    if ((await files.stat(options.folder)) !== undefined) await files.sync(options.folder)
+  }
+
+  return {
+    kind: 'process',
+
+    async start(spec) {
+      const hash = specHash(spec)
+      const record = await readRecord(recordPath(spec.app, spec.service))
+      if (record && record.specHash === hash && (await processes.isAlive(record.identity))) return
+      await stopRecorded(spec.app, spec.service)
+      await files.makeFolder(options.folder, 0o700)
+      await files.makeFolder(join(spec.logFile, '..'))
+      const identity = await processes.start({
+        file: spec.command[0],
+        args: spec.command.slice(1),
+        env: spec.env,
+        cwd: spec.cwd,
+        ...(spec.owner ? { owner: spec.owner } : {}),
+        logFile: spec.logFile,
+        label: { appliance: options.applianceId, app: spec.app, service: spec.service },
+      })
+      const started: ServiceRecord = {
+        app: spec.app,
+        service: spec.service,
+        releaseId: spec.releaseId,
+        specHash: hash,
+        identity,
+        startedAt: clock.now().toISOString(),
+        stop: spec.stop,
+        logFile: spec.logFile,
+      }
+      await writeJsonDurably(files, recordPath(spec.app, spec.service), started)
+    },
+
+    stop: stopRecorded,
+
+    async status(app, service) {
+      const record = await readRecord(recordPath(app, service))
+      return record ? statusOf(record) : undefined
+    },
+
+    async list() {
+      const entries = (await files.list(options.folder)) ?? []
+      const records = await Promise.all(
+        entries.filter((entry) => entry.name.endsWith('.json')).map((entry) => readRecord(join(options.folder, entry.name))),
+      )
+      return Promise.all(records.filter((record) => record !== undefined).map(statusOf))
+    },
+
+    async waitForExit(app, service, signal) {
+      const record = await readRecord(recordPath(app, service))
+      if (!record) return { exitCode: undefined, signal: undefined }
+      return processes.waitForExit(record.identity, signal)
+    },
+
+    async runOnce(spec, command, runOptions, signal) {
+      const [file, ...args] = command
+      if (file === undefined) throw new Error('a command has at least one word')
+      return processes.run(
+        {
+          file,
+          args,
+          env: spec.env,
+          cwd: spec.cwd,
+          ...(spec.owner ? { owner: spec.owner } : {}),
+          timeoutMs: runOptions.timeoutMs,
+          ...(runOptions.onLine ? { onLine: runOptions.onLine } : {}),
+        },
+        signal,
+      )
+    },
+
+    async endLeftovers() {
+      const recorded = await this.list()
+      const found = await processes.findByLabel(options.applianceId)
+      const known = new Map(recorded.filter((entry) => entry.state === 'running').map((entry) => [`${entry.app}/${entry.service}`, entry.pid]))
+      const ended: { app: string; service: string; pid: number }[] = []
+      for (const { identity, label } of found) {
+        // Children of a recorded service carry its label too and belong to it.
+        if (known.has(`${label.app}/${label.service}`)) continue
+        await endProcess(identity, { signal: 'SIGTERM', graceMs: 5000, lastSignal: 'SIGKILL' })
+        ended.push({ app: label.app, service: label.service, pid: identity.pid })
+      }
+      return ended
+    },
+  }
+}

@@ -1,0 +1,103 @@
+import { hashOf } from '@caretaker/kernel/json.ts'
+import { type MaybeSecret, Secret } from '@caretaker/kernel/secrets.ts'
+import type { Owner } from '@caretaker/ports/files.ts'
+import type { CommandResult, ProcessExit, ProcessIdentity } from '@caretaker/ports/process.ts'
+
+/** The name that stands for the appliance itself where an application's name is asked for. */
+export const APPLIANCE = '-'
+
+/** How a service shows that it can do its work. */
+export type HealthProbe =
+  | { readonly kind: 'http'; readonly port: number; readonly path: string }
+  | { readonly kind: 'command'; readonly command: readonly string[] }
+
+/** Times in ms. Names and meaning as in the compose specification. */
+export interface HealthSpec {
+  readonly probe: HealthProbe
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  /** Failures in a row, after the start period, that make it unhealthy. */
+  readonly retries: number
+  readonly startPeriodMs: number
+}
+
+export interface StopSpec {
+  readonly signal: NodeJS.Signals
+  readonly graceMs: number
+  /** What ends it after the grace time: SIGKILL, but for Postgres SIGQUIT. */
+  readonly lastSignal: 'SIGKILL' | 'SIGQUIT'
+}
+
+/** Everything a runtime needs to run one service. */
+export interface ServiceSpec {
+  readonly app: string
+  readonly service: string
+  readonly releaseId: string
+  readonly command: readonly [string, ...string[]]
+  readonly cwd: string
+  readonly env: Readonly<Record<string, MaybeSecret>>
+  readonly owner: Owner | undefined
+  readonly logFile: string
+  readonly stop: StopSpec
+  readonly health: HealthSpec | undefined
+  readonly restart: 'always' | 'on-failure' | 'no'
+  /**
+   * Stands for the command when the spec is compared with what runs: for a service whose command holds settings
+   * that may wait until its next start.
+   */
+  readonly revision?: string
+}
+
+export interface ServiceStatus {
+  readonly app: string
+  readonly service: string
+  readonly releaseId: string
+  /** `ended`: it was started and is not there any more, without having been stopped by us. */
+  readonly state: 'running' | 'ended'
+  readonly pid: number
+  /** Of the process, where the runtime runs services as processes of this machine. */
+  readonly identity?: ProcessIdentity
+  readonly startedAt: string
+  /** {@link specHash} of the spec it was started with. */
+  readonly specHash: string
+  readonly logFile: string
+}
+
+/**
+ * Runs services and one-off commands of releases. What it started outlives the daemon and is found again by the next
+ * one. Times in the specs are in ms.
+ */
+export interface Runtime {
+  readonly kind: 'process' | 'docker'
+  /** Starts a service. One that runs with the same spec is left alone; one that runs with another is stopped first. */
+  start(spec: ServiceSpec): Promise<void>
+  /** Stops gracefully, then not; does not mind if it is gone. */
+  stop(app: string, service: string): Promise<void>
+  /** Undefined when it was never started, or was stopped. */
+  status(app: string, service: string): Promise<ServiceStatus | undefined>
+  list(): Promise<readonly ServiceStatus[]>
+  /** Resolves when a running service ends by itself; at once when it does not run. */
+  waitForExit(app: string, service: string, signal: AbortSignal): Promise<ProcessExit>
+  /** Runs a command of the release beside the service, with its environment and folders. */
+  runOnce(
+    spec: ServiceSpec,
+    command: readonly string[],
+    options: { readonly timeoutMs: number; readonly onLine?: (line: string) => void },
+    signal: AbortSignal,
+  ): Promise<CommandResult>
+  /**
+   * Ends what carries this appliance's label and belongs to nothing that is recorded: left by a start that was
+   * interrupted between the start and its record. Gives what was ended.
+   */
+  endLeftovers(): Promise<readonly { readonly app: string; readonly service: string; readonly pid: number }[]>
+}
+
+/** Changes whenever a running service would have to be started anew to follow its spec. */
+export function specHash(spec: ServiceSpec): string {
+  const env = Object.fromEntries(
+    Object.entries(spec.env).map(([name, value]) => [name, value instanceof Secret ? value.fingerprint() : value]),
+  )
+  const { cwd, owner, releaseId } = spec
+  const command = spec.revision ?? spec.command
+  return hashOf({ command, cwd, env, owner: owner ?? null, releaseId }).slice(0, 16)
+}
