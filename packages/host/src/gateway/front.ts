@@ -106,14 +106,15 @@ export class Front {
     endWith(socket, renderPage(page, { method: 'GET', accept: undefined, requestId }))
   }
 
-  /** What waits gets the service page; kept connections to applications end. */
+  /** What waits gets the service page. */
   close(): void {
     for (const traffic of this.#apps.values()) traffic.giveUp()
-    this.#forwarder.close()
   }
 
+  /** Ends websockets and the kept connections to applications. */
   destroy(): void {
     for (const socket of this.#upgraded) socket.destroy()
+    this.#forwarder.close()
   }
 
   async #pass(arrival: Arrival): Promise<void> {

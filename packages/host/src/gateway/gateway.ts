@@ -47,10 +47,7 @@ export async function runGateway(options: GatewayOptions): Promise<RunningGatewa
   } catch (error) {
     const reported = toAppError(error)
     await gateway.close(0)
-    // Best effort: a full disk must not hide the error itself.
-    await writeFile(options.paths.failureFile, `${JSON.stringify(reported.toReport())}\n`, {
-      mode: 0o600,
-    }).catch(() => undefined)
+    if (reported.code !== 'STATE_IN_USE') await leaveFailure(options.paths.failureFile, reported)
     throw reported
   }
 }

@@ -66,13 +66,12 @@ export function createLabClient(config: GatewayConfig, authorityPem: string): Cl
     async openWebSocket(wanted) {
       const socket = new WebSocket(`wss://${config.https.host}:${config.https.port}${wanted.path ?? '/'}`, {
         headers: { host: wanted.host, ...wanted.headers },
-        servername: wanted.host,
         ca: authorityPem,
       })
       const messages: string[] = []
       const arrivals = new EventEmitter()
       socket.on('message', (data) => {
-        messages.push(data.toString())
+        messages.push((data as Buffer).toString())
         arrivals.emit('arrived')
       })
       await once(socket, 'open')

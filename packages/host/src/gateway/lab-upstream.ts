@@ -44,7 +44,9 @@ export async function startLabUpstream(): Promise<LabUpstream & { close(): Promi
     answer(request, response).catch(() => response.destroy())
   })
   const sockets = new WebSocketServer({ server })
-  sockets.on('connection', (socket) => socket.on('message', (data) => socket.send(data.toString())))
+  sockets.on('connection', (socket) =>
+    socket.on('message', (data) => socket.send((data as Buffer).toString())),
+  )
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
