@@ -15,6 +15,9 @@ export async function sign(
   return fetch(`${url}/entries`, { method: 'POST', body, redirect: 'manual' })
 }
 
+/** Shorter than guestbook's heartbeat of 15 s, at which it looks for entries it was not told of. */
+const READ_TIMEOUT_MS = 10_000
+
 /** What guestbook's JSON answers may have; each has some of it. */
 export interface Answer {
   readonly ok: boolean
@@ -52,7 +55,7 @@ export async function readEvents(
   opened?: () => unknown,
 ) {
   const names: string[] = []
-  const answer = await fetch(url, { headers, signal: AbortSignal.timeout(20_000) })
+  const answer = await fetch(url, { headers, signal: AbortSignal.timeout(READ_TIMEOUT_MS) })
   let text = ''
   let asked = false
   for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {

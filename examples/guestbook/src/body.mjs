@@ -68,8 +68,7 @@ export function readForm(request, store) {
       if (incoming?.truncated) fail(new HttpError(413, `A file may have ${MAX_FILE_BYTES} bytes at most`))
       else Promise.resolve(receiving).then((upload) => resolve({ fields, upload }), reject)
     })
-    request.on('aborted', () => fail(new HttpError(400, 'The request broke off')))
-    request.on('error', fail)
+    request.on('error', () => fail(new HttpError(400, 'The request broke off')))
     request.pipe(form)
   })
 }
