@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import { readableId } from '@caretaker/kernel/ids.ts'
-import { reveal, type Secret } from '@caretaker/kernel/secrets.ts'
+import type { Secret } from '@caretaker/kernel/secrets.ts'
 import { runToSuccess } from '@caretaker/ports/command.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import type { Processes } from '@caretaker/ports/process.ts'

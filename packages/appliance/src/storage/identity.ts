@@ -102,7 +102,9 @@ export function identityError(identity: StorageIdentity, root: string): AppError
         why,
         next: 'Mount the data volume of this appliance, or correct the data folder in the config; nothing was touched',
       })
-    default:
+    case 'ours':
+      throw new Error(`${root} is ours: there is no error`)
+    case 'unreadable':
       return new AppError('STORAGE_UNREADABLE', {
         what,
         why,
