@@ -82,6 +82,7 @@ export const ERROR_CODES = {
   COMPOSE_KEY_REFUSED: entry(2, 'A key of the compose file cannot be honoured.'),
   SOURCE_NOT_FOUND: entry(10, 'The source of the application cannot be reached.'),
   SOURCE_REFUSED: entry(2, 'The source of the application is of a kind that is not accepted.'),
+  SOURCE_CHANGED: entry(75, 'The source of the application changed between planning and taking it.'),
   BUILD_FAILED: entry(1, 'The release could not be built.'),
   SERVICE_START_FAILED: entry(5, 'A service of the application does not start.'),
   SERVICE_UNHEALTHY: entry(5, 'A service of the application is not healthy in time.'),
