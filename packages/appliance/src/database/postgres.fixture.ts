@@ -8,6 +8,7 @@ import type { Owner } from '@caretaker/ports/files.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import type { ProcessIdentity } from '@caretaker/ports/process.ts'
 import { stagePostgres } from '../../../../scripts/stage-postgres.mjs'
+import { removeSealed } from '../storage/seal.ts'
 import { superuserAddress } from './address.ts'
 import type { Cluster } from './cluster.ts'
 import { createCluster } from './create.ts'
@@ -94,7 +95,7 @@ export async function openPostgresLab(majors: readonly PostgresMajor[] = [17]): 
       for (const { identity } of await ports.processes.findByLabel(appliance)) {
         await ports.processes.signal(identity, 'SIGKILL')
       }
-      await ports.files.remove(folder)
+      await removeSealed(ports.files, folder)
     },
   }
 }

@@ -93,7 +93,6 @@ async function putAside(context: DirectoryContext, paths: UnitPaths, record: Swi
       await files.makeFolder(unfinished, 0o700)
       await files.rename(old, contentOf(unfinished))
       await files.sync(unfinished)
-      await files.sync(paths.snapshots)
       await files.sync(paths.unit)
     }
     await completeSnapshot(context, paths, record.keep_as, record.snapshot)

@@ -6,6 +6,7 @@ import { openPostgresLab, type PostgresLab } from '../database/postgres.fixture.
 import { describeStorage, type StorageLab } from './conformance.ts'
 import { createDirectoryStorage } from './directory.ts'
 import type { Interruption } from './interrupted.fixture.ts'
+import { removeSealed } from './seal.ts'
 
 let postgres: PostgresLab
 
@@ -65,7 +66,7 @@ describeStorage('directory', async (): Promise<StorageLab> => {
       return found
     },
     async [Symbol.asyncDispose]() {
-      await files.remove(root)
+      await removeSealed(files, root)
     },
   }
 })
