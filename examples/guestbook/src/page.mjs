@@ -36,7 +36,7 @@ ${entries.length === 0 && html`<p id="empty">Nobody has written yet. You could b
 </div>
 <nav aria-label="Pages">${!isFirst && html`<a href="/">Newest</a>`}
 ${older && html`<a rel="next" href="/?before=${older}">Older entries</a>`}</nav></section>`,
-    html`${counts.entries} entries by ${counts.names} visitors.${keeper && html` Kept by ${keeper}.`}`,
+    html`${countOf(counts.entries, 'entry', 'entries')} by ${countOf(counts.names, 'visitor', 'visitors')}.${keeper && html` Kept by ${keeper}.`}`,
   )
 }
 
@@ -52,9 +52,13 @@ function layout(title, main, footer) {
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
-<title>${title}</title><link rel="stylesheet" href="/style.css"><script src="/live.js" defer></script></head>
+<title>${title}</title><link rel="icon" href="/favicon.svg"><link rel="stylesheet" href="/style.css"><script src="/live.js" defer></script></head>
 <body><header class="top"><h1><a href="/">${title}</a></h1></header>
 <main>${main}</main>
 <footer>${footer} <span>Guestbook release ${release}.</span></footer></body></html>
 `
+}
+
+function countOf(count, one, many) {
+  return `${count} ${count === 1 ? one : many}`
 }

@@ -3,7 +3,11 @@ import { numberOf, sendJson } from './answers.mjs'
 import { healthOf } from './health.mjs'
 import { release } from './release.mjs'
 
-const TYPES = { 'style.css': 'text/css; charset=utf-8', 'live.js': 'text/javascript; charset=utf-8' }
+const TYPES = {
+  'style.css': 'text/css; charset=utf-8',
+  'live.js': 'text/javascript; charset=utf-8',
+  'favicon.svg': 'image/svg+xml',
+}
 
 export async function health({ app, response }) {
   const state = await healthOf(app.pool, app.migrations)

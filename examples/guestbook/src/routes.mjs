@@ -19,5 +19,5 @@ export const routes = [
   ['GET', /^\/numbers\/verify$/, verifyNumbers],
   ['GET', /^\/health$/, health],
   ['GET', /^\/version$/, version],
-  ['GET', /^\/(style\.css|live\.js)$/, staticFile],
+  ['GET', /^\/(style\.css|live\.js|favicon\.svg)$/, staticFile],
 ]

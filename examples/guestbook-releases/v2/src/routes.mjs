@@ -21,5 +21,5 @@ export const routes = [
   ['GET', /^\/numbers\/verify$/, verifyNumbers],
   ['GET', /^\/health$/, health],
   ['GET', /^\/version$/, version],
-  ['GET', /^\/(style\.css|live\.js)$/, staticFile],
+  ['GET', /^\/(style\.css|live\.js|favicon\.svg)$/, staticFile],
 ]
