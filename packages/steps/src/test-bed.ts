@@ -82,7 +82,7 @@ export class TestBed {
   }
 
   world(): Record<string, string> {
-    return Object.fromEntries([...this.values].toSorted())
+    return Object.fromEntries(this.values)
   }
 
   #define(kind: string, undo: Undo<Wanted & { [key: string]: Json }, string | null>) {
