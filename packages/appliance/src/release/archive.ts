@@ -9,6 +9,8 @@ const MOST_ENTRIES = 100_000
 const MOST_BYTES = 2 * GIB
 /** Type, rights, owner, size, date, time, name: a line of "tar --list --verbose". */
 const LINE = /^([-dlh])\S{9,10} \S+ +(\d+) \d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)? (.*)$/
+/** What tar and gzip say themselves; an entry begins with its type and rights. */
+const MESSAGE = /^($|tar: |gzip: )/
 
 type Runner = Pick<Processes, 'run'>
 
@@ -34,7 +36,7 @@ export async function unpackArchive(
     '--file',
     archive,
   ]
-  await runTar(processes, archive, { ...tar(args) }, options.signal)
+  await runTar(processes, archive, tar(args), options.signal)
 }
 
 async function inspectArchive(processes: Runner, archive: string, options: FetchOptions): Promise<void> {
@@ -44,7 +46,7 @@ async function inspectArchive(processes: Runner, archive: string, options: Fetch
   let entries = 0
   let bytes = 0
   const onLine = (line: string): void => {
-    if (found.problem !== undefined || line.startsWith('tar: ')) return
+    if (found.problem !== undefined || MESSAGE.test(line)) return
     const [, type = '', size = '0', name = ''] = LINE.exec(line) ?? []
     entries += 1
     bytes += Number(size)

@@ -4,6 +4,7 @@ import { readableId } from '@caretaker/kernel/ids.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import { unpackArchive } from './archive.ts'
 import type { FetchOptions } from './git.ts'
+import { syncTree } from './harden.ts'
 import type { Source } from './release.ts'
 import { hashTree, listTree } from './tree.ts'
 
@@ -36,14 +37,15 @@ export async function unpackToCache(
 
 /** Fills a new folder and, when it is whole, gives it the name that `work` returns. Nothing stays after an error. */
 export async function inTemporary(
-  { files }: SourcePorts,
-  { cacheFolder }: SourceOptions,
+  { files, processes }: SourcePorts,
+  { cacheFolder, signal }: SourceOptions,
   work: (folder: string) => Promise<string>,
 ): Promise<void> {
   const folder = join(cacheFolder, `${readableId(8)}.tmp`)
   await files.makeFolder(folder, 0o700)
   try {
     const final = await work(folder)
+    await syncTree(processes, folder, signal)
     if ((await files.stat(final)) === undefined) await files.rename(folder, final)
     await files.sync(dirname(final))
   } finally {

@@ -1,11 +1,11 @@
 import { dirname, join } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { sha256 } from '@caretaker/kernel/json.ts'
-import { runToSuccess } from '@caretaker/ports/command.ts'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import type { Application } from '../application/application.ts'
 import { sourceChanged } from './fetch.ts'
+import { makeReadOnlyForOthers, syncTree } from './harden.ts'
 import { type BuildTools, installDependencies } from './install.ts'
 import { readRelease } from './list.ts'
 import { type FetchedSource, type Release, releaseFolder, releaseIdOf } from './release.ts'
@@ -24,8 +24,6 @@ export interface PrepareInput {
 }
 
 type PreparePorts = Pick<Ports, 'files' | 'processes' | 'clock'>
-
-const PLAIN_TOOLS = { env: { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' } }
 
 /**
  * Makes the release folder: the source as pinned, and the production dependencies of every build context. It is built
@@ -64,16 +62,8 @@ export async function prepareRelease(ports: PreparePorts, input: PrepareInput): 
       builtBy: input.builtBy,
     }
     await writeJsonDurably(files, join(temporary, 'release.json'), release, 0o644)
-    await runToSuccess(
-      processes,
-      { file: 'chmod', args: ['-R', 'a+rX,go-w', '--', temporary], ...PLAIN_TOOLS },
-      input.signal,
-    )
-    await runToSuccess(
-      processes,
-      { file: 'sync', args: ['--file-system', '--', temporary], ...PLAIN_TOOLS },
-      input.signal,
-    )
+    await makeReadOnlyForOthers(processes, temporary, input.signal)
+    await syncTree(processes, temporary, input.signal)
     await files.rename(temporary, folder)
     await files.sync(parent)
     return release
