@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { linkSync, lstatSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, lstatSync, lutimesSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describeFiles } from '@caretaker/ports/conformance/files.ts'
@@ -29,6 +29,19 @@ describe('files of the machine', () => {
     expect((await files.list(join(folder, 'to')))?.map((entry) => entry.name)).toEqual(['a', 'b'])
     expect(lstatSync(join(folder, 'to/a')).ino).toBe(lstatSync(join(folder, 'to/b')).ino)
     expect(await files.treeSize(join(folder, 'to'))).toBeLessThan(150_000)
+  })
+
+  it('copies the times of files, folders and links', async () => {
+    const [from, to] = [join(folder, 'from'), join(folder, 'to')]
+    await files.makeFolder(from)
+    writeFileSync(join(from, 'file'), '')
+    await files.link('file', join(from, 'link'))
+    const then = new Date('2001-02-03T04:05:06.789Z')
+    for (const path of [join(from, 'file'), join(from, 'link'), from]) lutimesSync(path, then, then)
+    await files.copyTree(from, to)
+    for (const path of [to, join(to, 'file'), join(to, 'link')]) {
+      expect((await files.stat(path))?.modifiedMs).toBeCloseTo(then.getTime(), 1)
+    }
   })
 
   it('copies thousands of files', async () => {

@@ -7,6 +7,7 @@ import { describeLocks } from '@caretaker/ports/conformance/locks.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createLocks } from './locks.ts'
 
+const holders: ChildProcess[] = []
 const isRoot = process.getuid?.() === 0
 
 describeLocks('the operating system', async () => {
@@ -21,7 +22,10 @@ describe('locks of the operating system', () => {
     folder = mkdtempSync(join(tmpdir(), 'caretaker-locks-'))
     path = join(folder, 'lock')
   })
-  afterEach(() => rmSync(folder, { recursive: true }))
+  afterEach(() => {
+    for (const holder of holders.splice(0)) holder.kill('SIGKILL')
+    rmSync(folder, { recursive: true })
+  })
 
   it('are refused while another process holds them and end when it is killed', async () => {
     const holder = await holdElsewhere(path)
@@ -95,17 +99,22 @@ describe('locks of the operating system', () => {
 
 type Holder = ChildProcess & { readonly childPid: number; errors(): string }
 
-/** Another process that takes the lock and keeps it; rejects with "busy" when it cannot. */
+/** Another process that takes the lock, keeps no hand on it, and lives on; rejects with "busy" when it cannot. */
 async function holdElsewhere(path: string, childPid = '0'): Promise<Holder> {
   const script = `
     import { spawn } from 'node:child_process'
+    import { setImmediate } from 'node:timers/promises'
     import { createLocks } from ${JSON.stringify(new URL('./locks.ts', import.meta.url).href)}
-    const lock = await createLocks().tryAcquire(${JSON.stringify(path)})
-    console.log(lock ? ${childPid} : 'busy')
-    if (lock) setInterval(() => lock, 1000)`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    const isHeld = (await createLocks().tryAcquire(${JSON.stringify(path)})) !== undefined
+    await setImmediate()
+    gc()
+    await setImmediate()
+    console.log(isHeld ? ${childPid} : 'busy')
+    if (isHeld) setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  holders.push(child)
   let errors = ''
   child.stderr.on('data', (chunk: Buffer) => {
     errors += chunk.toString()

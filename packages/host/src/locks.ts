@@ -1,5 +1,4 @@
-import { access, constants, open, realpath } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { access, constants, open } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import type { HeldLock, Locks } from '@caretaker/ports/lock.ts'
 import { isErrno } from './errno.ts'
@@ -8,39 +7,33 @@ import { isErrno } from './errno.ts'
 const SQLITE_BUSY = 5
 const SQLITE_FULL = 13
 
-/** Paths that this process holds or is taking. */
-const taken = new Set<string>()
+/** Keeps what is locked from the garbage collector, which would close it. */
+const held = new Set<DatabaseSync>()
 
 /**
  * Locks of the operating system on a file, taken through SQLite: an open exclusive transaction of an empty database.
- * They end with the process, however it ends, and are not inherited by children. Nothing but this may open a lock
- * file: closing any other handle of it in this process would drop the lock.
+ * They end with the process, however it ends, and are not inherited by children. SQLite keeps its own handles of one
+ * process apart, but nothing else may open a lock file: closing any other handle of it would drop the lock.
  */
 export function createLocks(): Locks {
   return { tryAcquire }
 }
 
 async function tryAcquire(path: string): Promise<HeldLock | undefined> {
-  const key = join(await realpath(dirname(path)), basename(path))
-  if (taken.has(key)) return undefined
-  taken.add(key)
+  await refuseUnlessWritable(path)
   try {
-    await refuseUnlessWritable(path)
     const database = lockFile(path)
-    if (!database) taken.delete(key)
-    return database && heldLock(database, key)
+    return database && keep(database)
   } catch (error) {
-    taken.delete(key)
     throw await asSystemError(error, path)
   }
 }
 
-function heldLock(database: DatabaseSync, key: string): HeldLock {
+function keep(database: DatabaseSync): HeldLock {
+  held.add(database)
   return {
     release: async () => {
-      if (!database.isOpen) return
-      database.close()
-      taken.delete(key)
+      if (held.delete(database)) database.close()
     },
   }
 }

@@ -15,6 +15,7 @@ import { createProcesses } from './processes.ts'
 const PATH = '/usr/local/bin:/usr/bin:/bin'
 const NODE = process.execPath
 const processes = createProcesses()
+const starters: ChildProcess[] = []
 let folder: string
 let appliance: string
 
@@ -23,6 +24,7 @@ beforeEach(() => {
   appliance = `test-${Math.random().toString(36).slice(2)}`
 })
 afterEach(async () => {
+  for (const starter of starters.splice(0)) starter.kill('SIGKILL')
   for (const { identity } of await processes.findByLabel(appliance))
     await processes.signal(identity, 'SIGKILL')
   rmSync(folder, { recursive: true })
@@ -194,7 +196,11 @@ describe('start', () => {
       import { createProcesses } from ${JSON.stringify(new URL('./processes.ts', import.meta.url).href)}
       console.log(JSON.stringify(await createProcesses().start(${JSON.stringify(command)})))
       ${afterwards}`
-    return spawn(NODE, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const starter = spawn(NODE, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    starters.push(starter)
+    return starter
   }
 })
 
