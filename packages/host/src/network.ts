@@ -1,5 +1,4 @@
-import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http'
-import { request as requestHttps } from 'node:https'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { type AddressInfo, createServer, type LookupFunction, type Server } from 'node:net'
 import type { HttpRequest, HttpResponse, Network } from '@caretaker/ports/network.ts'
 import { isErrno } from './errno.ts'
@@ -17,7 +16,7 @@ export function createNetwork(): Network {
 
 async function request(wanted: HttpRequest): Promise<HttpResponse> {
   const answer = Promise.withResolvers<HttpResponse>()
-  const sent = open(wanted, (message) => {
+  const sent = await open(wanted, (message) => {
     readBody(message).then(
       (body) => answer.resolve({ status: message.statusCode ?? 0, headers: flatten(message), body }),
       answer.reject,
@@ -36,7 +35,11 @@ async function request(wanted: HttpRequest): Promise<HttpResponse> {
   }
 }
 
-function open(wanted: HttpRequest, onResponse: (message: IncomingMessage) => void): ClientRequest {
+/** The HTTP modules are loaded at the first use: most commands do without, and they take longest of all to load. */
+async function open(
+  wanted: HttpRequest,
+  onResponse: (message: IncomingMessage) => void,
+): Promise<ClientRequest> {
   const url = new URL(wanted.url)
   const options = {
     method: wanted.method ?? 'GET',
@@ -45,8 +48,9 @@ function open(wanted: HttpRequest, onResponse: (message: IncomingMessage) => voi
     ...(wanted.socketPath === undefined ? {} : { socketPath: wanted.socketPath }),
     ...(url.hostname.endsWith('.localhost') ? { lookup: lookUpLoopback } : {}),
   }
-  if (url.protocol === 'http:') return requestHttp(url, options, onResponse)
-  return requestHttps(url, { ...options, ...(wanted.ca === undefined ? {} : { ca: wanted.ca }) }, onResponse)
+  if (url.protocol === 'http:') return (await import('node:http')).request(url, options, onResponse)
+  const https = await import('node:https')
+  return https.request(url, { ...options, ...(wanted.ca === undefined ? {} : { ca: wanted.ca }) }, onResponse)
 }
 
 const lookUpLoopback: LookupFunction = (_name, options, callback) => {
