@@ -1,4 +1,5 @@
-import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import type { RequestOptions } from 'node:https'
 import { type AddressInfo, createServer, type LookupFunction, type Server } from 'node:net'
 import type { HttpRequest, HttpResponse, Network } from '@caretaker/ports/network.ts'
 import { isErrno } from './errno.ts'
@@ -15,8 +16,11 @@ export function createNetwork(): Network {
 }
 
 async function request(wanted: HttpRequest): Promise<HttpResponse> {
+  const url = new URL(wanted.url)
+  // Loaded at the first use: most commands do without, and these modules take longest of all to load.
+  const { request: send } = url.protocol === 'http:' ? await import('node:http') : await import('node:https')
   const answer = Promise.withResolvers<HttpResponse>()
-  const sent = await open(wanted, (message) => {
+  const sent = send(url, optionsOf(wanted, url), (message) => {
     readBody(message).then(
       (body) => answer.resolve({ status: message.statusCode ?? 0, headers: flatten(message), body }),
       answer.reject,
@@ -35,22 +39,15 @@ async function request(wanted: HttpRequest): Promise<HttpResponse> {
   }
 }
 
-/** The HTTP modules are loaded at the first use: most commands do without, and they take longest of all to load. */
-async function open(
-  wanted: HttpRequest,
-  onResponse: (message: IncomingMessage) => void,
-): Promise<ClientRequest> {
-  const url = new URL(wanted.url)
-  const options = {
+function optionsOf(wanted: HttpRequest, url: URL): RequestOptions {
+  return {
     method: wanted.method ?? 'GET',
     agent: false,
     ...(wanted.headers ? { headers: wanted.headers } : {}),
     ...(wanted.socketPath === undefined ? {} : { socketPath: wanted.socketPath }),
+    ...(wanted.ca === undefined ? {} : { ca: wanted.ca }),
     ...(url.hostname.endsWith('.localhost') ? { lookup: lookUpLoopback } : {}),
   }
-  if (url.protocol === 'http:') return (await import('node:http')).request(url, options, onResponse)
-  const https = await import('node:https')
-  return https.request(url, { ...options, ...(wanted.ca === undefined ? {} : { ca: wanted.ca }) }, onResponse)
 }
 
 const lookUpLoopback: LookupFunction = (_name, options, callback) => {
