@@ -56,8 +56,8 @@ export interface LabWebSocket {
 
 /**
  * A small application: `/echo…` answers what it got as JSON ({@link LabEcho}), `/events` streams, `/wait…` answers
- * after `letGo`, `/stale` closes its connection right after the answer, `/crash` closes it without one, and every
- * websocket gets its own words back.
+ * after `letGo`, `/stale…` keeps its connection but closes it when the next request comes, `/crash` closes it without
+ * an answer, and every websocket gets its own words back.
  */
 export interface LabUpstream {
   readonly endpoint: Endpoint

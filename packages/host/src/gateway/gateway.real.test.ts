@@ -168,6 +168,20 @@ describe('staying up', () => {
     socket.destroy()
   })
 
+  test('changes both ports or none', async () => {
+    const upstream = await startApp()
+    const gateway = await start()
+    await client.apply(config(upstream.endpoint))
+    const port = gateway.status().https?.port as number
+    const moved = { host: '127.0.0.1', port: await host.network.freePort() }
+    const refused = client.apply(config(upstream.endpoint, { https: moved, http: await occupy() }))
+    const error = await refused.catch((thrown: unknown) => thrown)
+    expect(isAppError(error, 'PORT_IN_USE')).toBe(true)
+    expect(gateway.status().https?.port).toBe(port)
+    expect(await raw(port, ask('GET', '/echo'))).toMatch(/^HTTP\/1\.1 200 /)
+    await expect(raw(moved.port, ask('GET', '/echo'))).rejects.toThrow('ECONNREFUSED')
+  })
+
   test('changes the address on the same port', async () => {
     const upstream = await startApp()
     const gateway = await start()
@@ -271,7 +285,8 @@ describe('what is no proper request', () => {
     const hidden = 'GET /hidden HTTP/1.1\r\nhost: localhost\r\n\r\n'
     const chunk = `${hidden.length.toString(16)}\r\n${hidden}\r\n0\r\n\r\n`
     for (const method of ['GET', 'DELETE', 'POST']) {
-      await raw(port, ask(method, '/echo', `transfer-encoding: chunked\r\n`) + chunk)
+      const answer = await raw(port, ask(method, '/echo', `transfer-encoding: chunked\r\n`) + chunk)
+      expect(answer).toContain(`"bytes":${hidden.length}`)
     }
     expect(upstream.seen).toEqual(['GET /echo', 'DELETE /echo', 'POST /echo'])
   })

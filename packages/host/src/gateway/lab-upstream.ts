@@ -10,12 +10,18 @@ export async function startLabUpstream(): Promise<LabUpstream & { close(): Promi
   const seen: string[] = []
   const waiting = new Set<object>()
   const listeners = new Set<ServerResponse>()
+  /** Kept connections that will end without an answer to the next request. */
+  const stale = new WeakSet<object>()
   const gate = new EventEmitter().setMaxListeners(0)
   let abandoned = 0
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = request.url ?? ''
     seen.push(`${request.method} ${path}`)
+    if (stale.has(request.socket)) {
+      request.socket.destroy()
+      return
+    }
     response.once('close', () => {
       if (!response.writableFinished) abandoned++
     })
@@ -34,9 +40,7 @@ export async function startLabUpstream(): Promise<LabUpstream & { close(): Promi
       const echo = await echoOf(request)
       response.setHeader('set-cookie', ['one=1', 'two=2'])
       response.end(JSON.stringify(echo))
-      // The connection is announced as kept and closed at once: the next request may find it stale.
-      if (path.startsWith('/stale'))
-        response.once('finish', () => setImmediate(() => request.socket.destroy()))
+      if (path.startsWith('/stale')) stale.add(request.socket)
     }
   }
 
