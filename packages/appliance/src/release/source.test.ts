@@ -85,7 +85,7 @@ describe('parseSource', () => {
         const source = parse(text, ref)
         const values = source.kind === 'git' ? [source.url, source.ref ?? ''] : [source.path]
         const isSafe = (value: string) =>
-          !value.startsWith('-') && [...value].every((character) => character > '\u001f')
+          !value.startsWith('-') && value.split('').every((character) => character > '\u001f')
         return values.every(isSafe) && (source.kind !== 'git' || !source.url.includes('::'))
       }),
     )
