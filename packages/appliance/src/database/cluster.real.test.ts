@@ -211,7 +211,7 @@ describe('what is refused', () => {
     await expect(lab.start(cluster)).rejects.toMatchObject({
       code: 'POSTGRES_MAJOR_MISMATCH',
       why: expect.stringMatching(/Postgres 15.*asks for 17/),
-      next: expect.stringContaining('back to 15'),
+      next: expect.stringContaining('postgres.major back to 15'),
     })
     await expect(lab.create(cluster)).rejects.toMatchObject({ code: 'POSTGRES_MAJOR_MISMATCH' })
   })

@@ -136,7 +136,8 @@ export function socketPath(runFolder: string): string {
   return `${runFolder}/.s.PGSQL.${PORT}`
 }
 
-function assertSocketPath(runFolder: string): void {
+/** @throws AppError SOCKET_PATH_TOO_LONG */
+export function assertSocketPath(runFolder: string): void {
   const path = socketPath(runFolder)
   const length = Buffer.byteLength(path)
   if (length <= SOCKET_PATH_LIMIT) return

@@ -25,7 +25,7 @@ export async function assertCluster(
     throw new AppError('POSTGRES_MAJOR_MISMATCH', {
       what: `Postgres ${cluster.major} was not started for ${cluster.app}`,
       why: `its data was written by Postgres ${version === '' ? 'of an unknown major' : version}, and the config asks for ${cluster.major}`,
-      next: `Set the major of ${cluster.app} back to ${version === '' ? 'the one it had' : version} in the config, then run "caretaker up"`,
+      next: `Set postgres.major back to ${version === '' ? 'what it was' : version} in the config, then run "caretaker up"`,
     })
   }
   const entries = await files.list(cluster.dataFolder)

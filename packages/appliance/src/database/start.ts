@@ -3,7 +3,7 @@ import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import type { DatabaseAddress } from '@caretaker/ports/database.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import type { ProcessIdentity } from '@caretaker/ports/process.ts'
-import { type Cluster, serverCommand } from './cluster.ts'
+import { assertSocketPath, type Cluster, serverCommand } from './cluster.ts'
 import { waitForPostgres } from './health.ts'
 import { assertCluster } from './inspect.ts'
 import type { PostgresPrograms } from './programs.ts'
@@ -13,7 +13,16 @@ import { stopCluster } from './stop.ts'
 
 export type ServerPorts = Pick<Ports, 'files' | 'processes' | 'databases' | 'clock'>
 
+/** Who runs the server: a supervisor that restarts processes must be the one to start and stop this one. */
+export interface ServerLauncher {
+  start(): Promise<ProcessIdentity>
+  /** Stops it for good. */
+  stop(identity: ProcessIdentity): Promise<void>
+}
+
 export interface StartOptions {
+  /** Default: the server is started and stopped directly. */
+  readonly launcher?: ServerLauncher
   /** Until it answers queries, crash recovery included. Default 10 min. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
@@ -35,12 +44,10 @@ export async function startCluster(
   superuser: DatabaseAddress,
   options: StartOptions = {},
 ): Promise<ProcessIdentity> {
-  const command = serverCommand(programs, cluster)
-  await assertCluster(ports.files, cluster)
-  await makeRunFolder(ports.files, cluster)
+  const launcher = options.launcher ?? directLauncher(ports, programs, cluster)
   for (let attempt = 0; ; attempt++) {
-    await removeStaleLocks(ports.files, cluster)
-    const identity = await ports.processes.start(command)
+    await prepareStart(ports.files, cluster)
+    const identity = await launcher.start()
     try {
       await waitForPostgres(ports, { identity, logFile: cluster.logFile, app: cluster.app }, superuser, {
         timeoutMs: options.timeoutMs ?? 10 * MINUTE_MS,
@@ -48,12 +55,34 @@ export async function startCluster(
       })
       return identity
     } catch (error) {
-      const ended = (await stopCluster(ports, identity)) === 'gone'
+      const ended = !(await ports.processes.isAlive(identity))
+      await launcher.stop(identity)
       if (options.signal?.aborted) throw cancelled(cluster.app)
       const pauseMs = PAUSES_MS[attempt]
       if (!ended || pauseMs === undefined || !isAppError(error, 'POSTGRES_START_FAILED')) throw error
       await ports.clock.wait(pauseMs, options.signal)
     }
+  }
+}
+
+/**
+ * What has to be so before a server is started: data of the right major, a socket folder, no stale locks.
+ * @throws AppError DATABASE_ABSENT, POSTGRES_MAJOR_MISMATCH, SOCKET_PATH_TOO_LONG; POSTGRES_START_FAILED when a
+ *   server runs on the data
+ */
+export async function prepareStart(files: Ports['files'], cluster: Cluster): Promise<void> {
+  assertSocketPath(cluster.runFolder)
+  await assertCluster(files, cluster)
+  await makeRunFolder(files, cluster)
+  await removeStaleLocks(files, cluster)
+}
+
+function directLauncher(ports: ServerPorts, programs: PostgresPrograms, cluster: Cluster): ServerLauncher {
+  return {
+    start: () => ports.processes.start(serverCommand(programs, cluster)),
+    stop: async (identity) => {
+      await stopCluster(ports, identity)
+    },
   }
 }
 
