@@ -205,6 +205,22 @@ describe('after a crash', () => {
   })
 })
 
+test('a server that cannot stop cleanly in time is told to stop at once, and loses nothing', async () => {
+  const cluster = await newCluster()
+  const identity = await lab.start(cluster)
+  const app = await withApp(cluster)
+  await lab.ports.databases.withSession(app, { timeoutMs: 10_000 }, async (session) => {
+    await session.query('CREATE TABLE entry AS SELECT 1 AS id')
+    const [row] = await session.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+    // A session that reacts to nothing.
+    const freeze = { file: '/bin/kill', args: ['-STOP', String(row?.pid)], timeoutMs: 5000 }
+    await runToSuccess(lab.ports.processes, freeze)
+    expect(await stopCluster(lab.ports, identity, 500)).toBe('immediate')
+  })
+  await lab.start(cluster)
+  expect(await ask(app, 'SELECT id FROM entry')).toEqual([{ id: 1 }])
+})
+
 describe('what is refused', () => {
   test('data of another major names both and the way back', async () => {
     const cluster = { ...(await newCluster(15)), major: 17 as const }
