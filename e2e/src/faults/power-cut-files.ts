@@ -77,16 +77,10 @@ export class PowerCutFiles extends MemoryFiles {
   }
 
   #isSkipped(path: string, point: { readonly index?: number } | undefined): boolean {
-    switch (this.#orders.sabotage) {
-      case 'skip-create-sync':
-        return point?.index === 0
-      case 'skip-append-sync':
-        return point?.index !== undefined && point.index > 0
-      case 'skip-folder-sync':
-        return path === JOURNALS
-      default:
-        return false
-    }
+    const { sabotage } = this.#orders
+    if (sabotage === 'skip-folder-sync') return path === JOURNALS
+    if (point?.index === undefined) return false
+    return sabotage === (point.index === 0 ? 'skip-create-sync' : 'skip-append-sync')
   }
 
   async #tear(path: string): Promise<void> {
