@@ -66,7 +66,7 @@ export async function mustBe(
 ): Promise<void> {
   const isThere =
     kind === 'folder'
-      ? (await files.list(source.path).catch(() => undefined)) !== undefined
+      ? (await files.list(source.path)) !== undefined
       : ((await files.stat(source.path))?.kind ?? 'folder') !== 'folder'
   if (isThere) return
   throw new AppError('SOURCE_NOT_FOUND', {
