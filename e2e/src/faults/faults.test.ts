@@ -19,6 +19,8 @@ import { PLANS } from './plans.ts'
  * `FAULTS_SABOTAGE=skip-append-sync` (or another key of {@link SABOTAGES}) runs the same with one part left out: red.
  */
 const sabotage = process.env.FAULTS_SABOTAGE as Sabotage | undefined
+if (sabotage && !(sabotage in SABOTAGES))
+  throw new Error(`no sabotage is named ${sabotage}: ${Object.keys(SABOTAGES).join(', ')}`)
 const WIDTH = 2
 /** The plan that is also killed twice, and half-way through each record. */
 const THOROUGH = 'fails and is undone'

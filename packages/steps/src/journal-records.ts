@@ -42,7 +42,13 @@ export type JournalRecord =
   | { readonly type: 'undo-started'; readonly at: string; readonly step: string }
   | { readonly type: 'step-undone'; readonly at: string; readonly step: string; readonly duration_ms: number }
   | { readonly type: 'undo-failed'; readonly at: string; readonly step: string; readonly error: ErrorReport }
-  | { readonly type: 'paused'; readonly at: string; readonly error: ErrorReport }
+  | {
+      readonly type: 'paused'
+      readonly at: string
+      readonly error: ErrorReport
+      /** Who asked for it: what a person paused waits for that person, what a stopping daemon paused goes on by itself. */
+      readonly by: 'person' | 'daemon'
+    }
   | {
       readonly type: 'ended'
       readonly at: string

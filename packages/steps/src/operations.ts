@@ -50,7 +50,7 @@ export async function showOperation(
 
 /**
  * Goes on with every operation that a crash interrupted, oldest first, so that whatever comes next finds things done
- * or undone. The caller holds the lock. What a person paused is left for that person.
+ * or undone, and with what a stopping daemon paused. The caller holds the lock. What a person paused waits for that person.
  */
 export async function resumeInterrupted(
   runner: Runner,
@@ -61,7 +61,7 @@ export async function resumeInterrupted(
   for (const { operation, state } of operations.toReversed()) {
     if (state !== 'unfinished') continue
     const shown = await showOperation(runner.ports.files, runner.stateFolder, operation)
-    if (!shown || shown.progress.paused) continue
+    if (!shown || shown.progress.waitsForPerson) continue
     results.push(await resumeOperationLocked(runner, operation, 'resume', signal))
   }
   return results

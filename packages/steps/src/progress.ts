@@ -31,6 +31,8 @@ export interface OperationProgress {
   readonly errors: readonly ErrorReport[]
   readonly ended: Extract<JournalRecord, { type: 'ended' }> | undefined
   readonly paused: boolean
+  /** A person paused it and decides how it goes on; nothing resumes it by itself. */
+  readonly waitsForPerson: boolean
   /** A failure that ends the operation where it is has been recorded: nothing more is tried, only its end is missing. */
   readonly givenUp: boolean
 }
@@ -55,6 +57,7 @@ export function replay(records: readonly JournalRecord[]): OperationProgress {
     errors: [],
     ended: undefined,
     paused: false,
+    waitsForPerson: false,
     givenUp: false,
   }
   const turnBack = () => {
@@ -73,6 +76,7 @@ export function replay(records: readonly JournalRecord[]): OperationProgress {
         if (progress.ended) reopen(progress, steps)
         else if (!progress.paused) countCrash(progress, steps)
         progress.paused = false
+        progress.waitsForPerson = false
         if (record.direction === 'back') {
           if (progress.direction === 'forward') progress.givenUp = false
           turnBack()
@@ -110,6 +114,7 @@ export function replay(records: readonly JournalRecord[]): OperationProgress {
         break
       case 'paused':
         progress.paused = true
+        progress.waitsForPerson = record.by === 'person'
         break
       case 'ended':
         progress.ended = record

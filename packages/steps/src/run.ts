@@ -18,6 +18,12 @@ export interface Runner {
   readonly emit: EmitEvent
 }
 
+/**
+ * Reason to give to `AbortController.abort` when the daemon stops: the operation pauses between two steps and the next
+ * start goes on with it. With any other reason a person has cancelled, and decides.
+ */
+export const DAEMON_STOPS = 'daemon-stops'
+
 /** One operation under way. */
 export interface Run {
   readonly runner: Runner

@@ -1,7 +1,7 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { describe, expect, it } from 'vitest'
 import { listOperations, resumeInterrupted, showOperation } from './operations.ts'
-import { MAX_CRASHES, type OperationResult, resumeOperation, runPlan } from './runner.ts'
+import { DAEMON_STOPS, MAX_CRASHES, type OperationResult, resumeOperation, runPlan } from './runner.ts'
 import { LET_GO_MS } from './take-step.ts'
 import { createTestBed, quiet, type Remains, STATE, TestBed } from './test-bed.ts'
 
@@ -174,7 +174,7 @@ describe('after a failure', () => {
     await expect(
       runPlan(bed.runner, bed.plan('undo', ['set', 'a'], ['set', 'b']), quiet()),
     ).rejects.toMatchObject({
-      code: 'ENOSPC',
+      code: 'DISK_FULL',
     })
     bed.files.heal()
     bed.hooks.clear()
@@ -221,11 +221,11 @@ describe('a step that takes too long', () => {
 })
 
 describe('a person who cancels', () => {
-  const cancelIn = async (abortError = false) => {
+  const cancelIn = async (abortError = false, reason?: string) => {
     const bed = await createTestBed({ a: 'old a' })
     const stop = new AbortController()
     bed.hooks.set('apply b', () => {
-      stop.abort()
+      stop.abort(reason)
       if (abortError) throw new DOMException('aborted', 'AbortError')
       return undefined
     })
@@ -248,6 +248,15 @@ describe('a person who cancels', () => {
   it('is left the decision: an automatic resume does not touch it', async () => {
     const { bed } = await cancelIn()
     expect(await resumeInterrupted(bed.runner, quiet())).toEqual([])
+  })
+
+  it('is not asked when it was the daemon that stopped: the next start goes on, and that is no crash', async () => {
+    const { bed, result } = await cancelIn(false, DAEMON_STOPS)
+    expect(result.outcome).toBe('cancelled')
+    expect(
+      (await showOperation(bed.files, STATE, result.operation))?.progress.steps.map((step) => step.crashes),
+    ).toEqual([0, 0, 0])
+    expect(await resumeInterrupted(bed.runner, quiet())).toMatchObject([{ outcome: 'done', exit_code: 0 }])
   })
 
   it('can resume it', async () => {

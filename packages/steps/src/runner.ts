@@ -7,10 +7,11 @@ import { withOperationLock } from './operation-lock.ts'
 import type { Plan } from './plan.ts'
 import { replay, type StepProgress } from './progress.ts'
 import { unknownOperation } from './refusals.ts'
-import { audit, now, type Run, type Runner } from './run.ts'
+import { audit, DAEMON_STOPS, now, type Run, type Runner } from './run.ts'
 import { goBack, goForward } from './travel.ts'
 
 export type { Run, Runner, RunnerPorts } from './run.ts'
+export { DAEMON_STOPS } from './run.ts'
 export { MAX_CRASHES } from './travel.ts'
 
 export interface OperationResult {
@@ -23,7 +24,8 @@ export interface OperationResult {
 
 /**
  * Takes the steps of a plan under the lock. Returns, whatever happens to a step; the outcome says how it ended.
- * @throws AppError LOCKED before anything is written.
+ * @throws AppError LOCKED before anything is written; DISK_FULL, READ_ONLY or NO_PERMISSION when the journal cannot be
+ * written: then the operation is unfinished, to be resumed.
  */
 export async function runPlan(runner: Runner, plan: Plan, signal: AbortSignal): Promise<OperationResult> {
   return withOperationLock(runner.ports, runner.stateFolder, claimOf(runner, plan.purpose), () =>
@@ -136,8 +138,9 @@ async function forwardOrBack(run: Run): Promise<Outcome> {
     return await endWith(run, await goBack(run))
   } catch (error) {
     const reported = toAppError(error)
-    if (reported.code !== 'CANCELLED') throw error
-    await run.journal.append({ type: 'paused', at: now(run), error: reported.toReport() })
+    if (reported.code !== 'CANCELLED') throw reported
+    const by = run.signal.reason === DAEMON_STOPS ? 'daemon' : 'person'
+    await run.journal.append({ type: 'paused', at: now(run), error: reported.toReport(), by })
     return 'cancelled'
   }
 }
