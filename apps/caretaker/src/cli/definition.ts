@@ -1,7 +1,9 @@
+import type { Programs } from '@caretaker/appliance/lifecycle/appliance.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import type { EmitEvent } from '@caretaker/steps/events.ts'
 import type { Actor } from '@caretaker/steps/journal-records.ts'
+import type { World } from './main.ts'
 import type { Style } from './style.ts'
 
 /** Where this run of caretaker finds its things. Paths are absolute. */
@@ -9,10 +11,7 @@ export interface Places {
   readonly stateFolder: string
   /** Named by --config or $CARETAKER_CONFIG; undefined: the usual places are looked at. */
   readonly configFile: string | undefined
-  /** The built program: what the gateway process is started with. */
-  readonly program: { readonly node: string; readonly main: string }
-  /** Folder with the programs that come along: node, pnpm, postgres-15 … postgres-18. */
-  readonly programsFolder: string
+  readonly programs: Programs
 }
 
 /** What a handler gets. */
@@ -25,6 +24,8 @@ export interface Call {
   readonly workingFolder: string
   readonly arguments: readonly string[]
   readonly options: Readonly<Record<string, unknown>>
+  /** The program itself; undefined when the daemon runs the command for somebody. */
+  readonly world: World | undefined
   readonly emit: EmitEvent
   /** Fires on Ctrl-C. */
   readonly signal: AbortSignal

@@ -80,20 +80,19 @@ export async function startDatabase(appliance: Appliance, app: string, signal: A
   const { ports, runtime } = appliance
   const cluster = clusterOf(appliance, app)
   const spec = await postgresSpec(appliance, app)
-  const throughRuntime: Appliance['ports']['processes'] = {
-    ...ports.processes,
+  const launcher = {
     async start() {
       await runtime.start(spec)
       const status = await runtime.status(app, POSTGRES_SERVICE)
       if (!status?.identity) throw new Error('the runtime gave Postgres no process of this machine')
       return status.identity
     },
+    stop: () => runtime.stop(app, POSTGRES_SERVICE),
   }
-  await startCluster(
-    { ...ports, processes: throughRuntime },
-    await postgresPrograms(appliance),
-    cluster,
-    await adminAddress(appliance, app),
-    { signal },
-  )
+  // One that runs with other settings, or does not answer, makes room first.
+  await runtime.stop(app, POSTGRES_SERVICE)
+  await startCluster(ports, await postgresPrograms(appliance), cluster, await adminAddress(appliance, app), {
+    launcher,
+    signal,
+  })
 }

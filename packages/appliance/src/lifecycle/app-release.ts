@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import type { Application } from '../application/application.ts'
+import { readDeclarations } from '../application/declarations.ts'
 import { parseApplication } from '../application/parse.ts'
 import { checkRuntime } from '../application/check-runtime.ts'
 import type { Release } from '../release/release.ts'
@@ -13,8 +14,16 @@ export interface LoadedRelease {
   readonly application: Application
 }
 
-/** A prepared release with the values of the config put in; undefined when it is not on this machine. */
-export async function findRelease(appliance: Appliance, app: string, releaseId: string): Promise<LoadedRelease | undefined> {
+/**
+ * A prepared release with the values of the config put in; undefined when it is not on this machine. What the config
+ * holds for another release does not count, unless `strict`: then it is refused.
+ */
+export async function findRelease(
+  appliance: Appliance,
+  app: string,
+  releaseId: string,
+  strict = false,
+): Promise<LoadedRelease | undefined> {
   const { files } = appliance.ports
   const folder = releaseFolder(appliance.stateFolder, app, releaseId)
   const release = await readStateFile<Release>(files, join(folder, 'release.json'))
@@ -22,7 +31,7 @@ export async function findRelease(appliance: Appliance, app: string, releaseId: 
   const file = join(releaseSourceFolder(appliance.stateFolder, release), release.composeFile)
   const text = await files.readText(file)
   if (text === undefined) return undefined
-  return { release, application: parseFor(appliance, app, file, text) }
+  return { release, application: parseFor(appliance, app, file, text, strict) }
 }
 
 /** {@link findRelease} for one that must be there. @throws AppError BUILD_FAILED */
@@ -37,15 +46,20 @@ export async function loadRelease(appliance: Appliance, app: string, releaseId: 
 }
 
 /** The compose file of an application of this appliance, checked for the runtime in use. */
-export function parseFor(appliance: Appliance, app: string, file: string, text: string): Application {
-  const configured = appliance.config.applications[app]
+export function parseFor(appliance: Appliance, app: string, file: string, text: string, strict: boolean): Application {
+  const { environment = {}, secrets = {} } = appliance.config.applications[app] ?? {}
+  const declared = readDeclarations(file, text)
   const application = parseApplication({
     name: app,
     file,
     text,
-    environment: configured?.environment ?? {},
-    secrets: configured?.secrets ?? {},
+    environment: strict ? environment : only(environment, declared.environment),
+    secrets: strict ? secrets : only(secrets, declared.secrets),
   })
   checkRuntime(application, appliance.runtime.kind, file)
   return application
+}
+
+function only<T>(map: Readonly<Record<string, T>>, names: readonly string[]): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(map).filter(([name]) => names.includes(name)))
 }

@@ -69,8 +69,8 @@ const ACTIVITY = {
 export interface Surroundings {
   /** The reason of the config to stand by, or false. */
   readonly standby: string | false
-  /** Applications of the config. */
-  readonly apps: readonly string[]
+  /** Applications of the config, and whether the gateway hands requests to them. */
+  readonly apps: readonly { readonly app: string; readonly served: boolean }[]
   /** Problems seen just now and not remembered, as a service that ended or space running out. */
   readonly problems: readonly PartProblem[]
 }
@@ -102,7 +102,7 @@ export function deriveState(facts: Facts, around: Surroundings): ApplianceState 
 }
 
 function servingState(facts: Facts, around: Surroundings, parts: readonly PartProblem[]): Omit<ApplianceState, 'parts'> {
-  const down = around.apps.filter((app) => facts.failures[app])
+  const down = around.apps.filter(({ app, served }) => facts.failures[app] && !served)
   const first = parts[0]
   const base = { until: undefined, serving: true }
   if (first && around.apps.length > 0 && down.length === around.apps.length) {

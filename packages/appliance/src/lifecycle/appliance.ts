@@ -27,6 +27,10 @@ export interface Programs {
   readonly main: string
   /** Folder with node, pnpm and postgres-MAJOR. */
   readonly folder: string
+  /** Version of caretaker. */
+  readonly version: string
+  /** Registry, proxy and certificate settings for what is fetched; the only variables taken from our environment. */
+  readonly outgoing: Readonly<Record<string, string>>
 }
 
 /** Who acts, on what machine, from where. */
@@ -65,7 +69,7 @@ export async function openAppliance(around: Surrounding, config: Config, configF
     configFile,
     folders,
     serviceUser,
-    runtime: createProcessRuntime(ports, { applianceId: config.id, folder: folders.processes }),
+    runtime: createProcessRuntime(ports, { applianceId: config.id, folder: folders.processes, pid: around.pid }),
     storage: createDirectoryStorage({
       files: ports.files,
       clock: ports.clock,

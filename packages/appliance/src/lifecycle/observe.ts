@@ -31,9 +31,10 @@ export async function observeState(
   problems: readonly PartProblem[] = [],
 ): Promise<ApplianceState> {
   const facts = await readFacts(appliance.ports.files, appliance.stateFolder)
+  const apps = await observeApps(appliance)
   return deriveState(facts, {
     standby: appliance.config.standby,
-    apps: Object.keys(appliance.config.applications),
+    apps: apps.map(({ app, webPort }) => ({ app, served: webPort !== undefined })),
     problems,
   })
 }

@@ -1,4 +1,5 @@
 import { formatBytes } from '@caretaker/kernel/units.ts'
+import { listOperations } from '@caretaker/steps/operations.ts'
 import { APPLIANCE } from '../runtime/runtime.ts'
 import type { Appliance } from './appliance.ts'
 import type { PartProblem } from './appliance-state.ts'
@@ -37,6 +38,16 @@ export async function seenProblems(appliance: Appliance, daemonPid: number | und
       code: 'SERVICE_START_FAILED',
       reason: `the service ${found.service} has ended`,
       next: `Look at "caretaker logs ${found.app} ${found.service}", then "caretaker up"`,
+      since,
+    })
+  }
+  for (const entry of await listOperations(ports.files, stateFolder)) {
+    if (entry.state !== 'damaged') continue
+    problems.push({
+      part: 'operations',
+      code: 'JOURNAL_DAMAGED',
+      reason: `the journal of ${entry.operation} is damaged: ${entry.purpose}`,
+      next: 'Look at the disk ("dmesg"), then set the file aside',
       since,
     })
   }

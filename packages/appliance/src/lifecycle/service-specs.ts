@@ -32,7 +32,8 @@ export async function serviceSpec(
 ): Promise<ServiceSpec> {
   const app = application.name
   const folders = appFolders(appliance, app)
-  const cwd = join(releaseSourceFolder(appliance.stateFolder, release), service.build?.context ?? '.')
+  const source = releaseSourceFolder(appliance.stateFolder, release)
+  const cwd = join(source, service.build?.context ?? '.', service.workingDir ?? '.')
   const port = record.ports[service.name]
   const node = join(await programFolder(appliance, 'node'), 'bin')
   return {

@@ -44,7 +44,7 @@ export interface StatusReport extends Omit<ApplianceState, 'since' | 'until'> {
 export async function status(appliance: Appliance, daemonPid: number | undefined): Promise<StatusReport> {
   const { ports, stateFolder, config } = appliance
   const [apps, gateway, space, holder, operations, problems] = await Promise.all([
-    appLines(appliance),
+    listApps(appliance),
     appliance.gateway.status().catch(() => undefined),
     appliance.storage.space().catch((): StorageSpace | undefined => undefined),
     findLockHolder(ports, stateFolder),
@@ -88,7 +88,8 @@ export function exitCodeOf(state: Pick<ApplianceState, 'state' | 'code'>): ExitC
   return state.code in ERROR_CODES ? ERROR_CODES[state.code as ErrorCode].exit : 1
 }
 
-async function appLines(appliance: Appliance): Promise<readonly AppLine[]> {
+/** The applications of the config and how their services stand. */
+export async function listApps(appliance: Appliance): Promise<readonly AppLine[]> {
   return Promise.all(
     (await observeApps(appliance)).map(async ({ app, record, running, webPort }): Promise<AppLine> => {
       const names = running?.application.services.map((service) => service.name) ?? []

@@ -95,6 +95,8 @@ class UpWork {
   /** What a crash interrupted is finished first. */
   async resume(): Promise<void> {
     await this.#change(() => ({ wanted: 'up' }))
+    // A command of a caller that died must not go on beside what is done now.
+    await this.#appliance.runtime.endLeftovers()
     const results = await resumeInterrupted(this.#runner(), this.#signal)
     this.#operations.push(...results)
   }
@@ -117,7 +119,6 @@ class UpWork {
     await this.#change((facts) => ({ failures: clearFailure(facts.failures, 'appliance') }))
     // The service user may have been created just now.
     this.#appliance = await openAppliance(appliance, appliance.config, appliance.configFile)
-    await endLeftovers(this.#appliance)
     return true
   }
 
@@ -213,10 +214,6 @@ export async function prepareStateFolder(appliance: Appliance): Promise<void> {
   await files.makeFolder(logs, 0o711)
   await files.makeFolder(processes, 0o700)
   await files.makeFolder(apps, 0o700)
-}
-
-async function endLeftovers(appliance: Appliance): Promise<void> {
-  await appliance.runtime.endLeftovers()
 }
 
 function cancelled(operation: string): AppError {

@@ -29,7 +29,12 @@ export interface ProcessRuntimeOptions {
   readonly applianceId: string
   /** Folder of the records. */
   readonly folder: string
+  /** Of this process. */
+  readonly pid: number
 }
+
+/** Service part of the label of a one-off command, followed by the pid of the one who waits for it. */
+const RUN_PREFIX = 'run@'
 
 /** Services as processes of this machine: no root, no docker. */
 export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntimeOptions): Runtime {
@@ -45,6 +50,12 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
       // An unreadable record is as good as none: its process carries the label and is ended as a leftover.
       return undefined
     }
+  }
+
+  /** Whether this is a one-off command whose caller is still there to see its end. */
+  async function isAwaited(service: string): Promise<boolean> {
+    if (!service.startsWith(RUN_PREFIX)) return false
+    return (await files.stat(`/proc/${service.slice(RUN_PREFIX.length)}`)) !== undefined
   }
 
   async function statusOf(record: ServiceRecord): Promise<ServiceStatus> {
@@ -154,7 +165,8 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
         {
           file,
           args,
-          env: spec.env,
+          // Found again, and ended, when the one who waits for it dies: see endLeftovers.
+          env: { ...spec.env, CARETAKER_LABEL: `${options.applianceId}/${spec.app}/${RUN_PREFIX}${options.pid}` },
           cwd: spec.cwd,
           ...(spec.owner ? { owner: spec.owner } : {}),
           timeoutMs: runOptions.timeoutMs,
@@ -172,6 +184,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
       for (const { identity, label } of found) {
         // Children of a recorded service carry its label too and belong to it.
         if (known.has(`${label.app}/${label.service}`)) continue
+        if (await isAwaited(label.service)) continue
         await endProcess(identity, { signal: 'SIGTERM', graceMs: 5000, lastSignal: 'SIGKILL' })
         ended.push({ app: label.app, service: label.service, pid: identity.pid })
       }

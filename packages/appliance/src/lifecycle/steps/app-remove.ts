@@ -49,6 +49,9 @@ export const appForget = (appliance: Appliance) =>
       if (withData) {
         await secrets.removeAll(`${app}/`)
         await removeAppRecord(ports.files, folders.apps, app)
+      } else {
+        // Added again, it finds its data and takes the release that its source holds then.
+        await updateAppRecord(ports.files, folders.apps, app, { releaseId: undefined, pinned: undefined, ports: {} })
       }
       await ports.files.remove(releasesFolder(stateFolder, app))
     },

@@ -19,8 +19,8 @@ export const releasePrepare = (appliance: Appliance) =>
     async check({ app, releaseId }) {
       return (await findRelease(appliance, app, releaseId)) ? { state: 'done' } : { state: 'needed', before: null }
     },
-    async apply({ app, releaseId, pinned }, _before, { signal, progress }) {
-      await prepareFor(appliance, app, releaseId, pinned as PinnedSource, { signal, progress })
+    async apply({ app, pinned }, _before, context) {
+      await prepareFor(appliance, app, pinned as PinnedSource, context)
     },
     undo: 'not-needed',
     timeoutMs: HOUR_MS,

@@ -1,0 +1,47 @@
+import type { CommandDefinition } from '../cli/definition.ts'
+import { appAdd, appExec, appList, appLogs, appRemove, appRestart, appRotatePassword, appShow } from './app.ts'
+import { complete, completion } from './completion.ts'
+import { configCheck, configCreate, configDiff, configSchema, configShow } from './config.ts'
+import { daemon } from './daemon.ts'
+import { doctor } from './doctor.ts'
+import { down } from './down.ts'
+import { gateway } from './gateway.ts'
+import { logs } from './logs.ts'
+import { operationList, operationResume, operationShow, operationUndo } from './operation.ts'
+import { page } from './page.ts'
+import { serviceOff, serviceOn } from './service.ts'
+import { status } from './status.ts'
+import { up } from './up.ts'
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly CommandDefinition[] = [
+  up,
+  down,
+  status,
+  logs,
+  doctor,
+  page,
+  appAdd,
+  appList,
+  appShow,
+  appRemove,
+  appLogs,
+  appExec,
+  appRestart,
+  appRotatePassword,
+  configCreate,
+  configCheck,
+  configShow,
+  configDiff,
+  configSchema,
+  serviceOn,
+  serviceOff,
+  operationList,
+  operationShow,
+  operationResume,
+  operationUndo,
+  daemon,
+  completion,
+  gateway,
+  complete,
+]

@@ -1,0 +1,25 @@
+import { surroundingOf } from '../cli/around.ts'
+import type { CommandDefinition } from '../cli/definition.ts'
+
+export const daemon: CommandDefinition = {
+  name: 'daemon',
+  summary: 'Run the daemon in the foreground: bring everything up, keep it up, answer the command line.',
+  details:
+    'One daemon runs on a state folder. SIGTERM or Ctrl-C stops the applications and ends it. Killed, it leaves them\nrunning; the next daemon finds them.',
+  options: [{ flags: '--page-port <port>', description: 'loopback port of the state page', default: '0' }],
+  examples: [['caretaker daemon', 'what systemd or npm start runs']],
+  output: [],
+  runs: 'here',
+  async handler(call) {
+    const { runDaemon } = await import('../daemon/daemon.ts')
+    const exitCode = await runDaemon({
+      around: { ...surroundingOf(call), actor: { ...call.actor, via: 'daemon' } },
+      configFile: call.places.configFile,
+      places: call.places,
+      pagePort: Number(call.options.pagePort),
+      signal: call.signal,
+    })
+    return { data: {}, exitCode }
+  },
+  render: () => '',
+}

@@ -1,0 +1,36 @@
+import { openFor } from '../cli/around.ts'
+import type { CommandDefinition } from '../cli/definition.ts'
+import type { Style } from '../cli/style.ts'
+
+interface LogReport {
+  readonly logs: readonly { readonly app: string; readonly service: string; readonly file: string; readonly lines: readonly string[] }[]
+}
+
+export const logs: CommandDefinition = {
+  name: 'logs',
+  summary: 'Show the last lines of the logs.',
+  arguments: [
+    { name: 'app', description: 'an application, or "gateway" or "daemon" (default: all)', optional: true },
+    { name: 'service', description: 'one of its services, or "postgres"', optional: true },
+  ],
+  options: [{ flags: '--lines <count>', description: 'how many lines of each log', default: '20' }],
+  examples: [
+    ['caretaker logs guestbook', 'all services of guestbook'],
+    ['caretaker logs guestbook postgres --lines 100', 'its Postgres'],
+    ['caretaker logs daemon', 'the daemon'],
+  ],
+  output: [['logs', 'list', 'app, service, file, lines (oldest first)']],
+  runs: 'here',
+  async handler(call) {
+    const { readLogs } = await import('@caretaker/appliance/lifecycle/read-logs.ts')
+    const { appliance } = await openFor(call)
+    const [app, service] = call.arguments
+    return { data: { logs: await readLogs(appliance, { app, service, lines: String(call.options.lines) }) } }
+  },
+  render: (data: LogReport, style: Style) =>
+    data.logs.length === 0
+      ? 'There are no logs yet.'
+      : data.logs
+          .map(({ app, service, lines }) => [style.bold(`== ${app === '-' ? '' : `${app} `}${service}`), ...lines].join('\n'))
+          .join('\n\n'),
+}

@@ -1,0 +1,133 @@
+import type { OperationSummary } from '@caretaker/steps/operations.ts'
+import type { OperationResult } from '@caretaker/steps/runner.ts'
+import { openFor, surroundingOf } from '../cli/around.ts'
+import type { Answer, Call, CommandDefinition, FieldDoc } from '../cli/definition.ts'
+import { renderError } from '../cli/render-error.ts'
+import type { Style } from '../cli/style.ts'
+import { table } from '../cli/table.ts'
+
+export const operationList: CommandDefinition = {
+  name: 'operation list',
+  summary: 'List what was done on this appliance, the newest first.',
+  options: [{ flags: '--limit <count>', description: 'how many', default: '20' }],
+  examples: [['caretaker operation list', 'the last 20 operations']],
+  output: [['operations', 'list', 'operation (id), name, purpose, user, via, started_at, ended_at, state']],
+  runs: 'here',
+  async handler(call) {
+    const { listOperations } = await import('@caretaker/steps/operations.ts')
+    const limit = Number(call.options.limit)
+    const operations = await listOperations(call.ports.files, call.places.stateFolder)
+    return { data: { operations: operations.slice(0, Number.isInteger(limit) && limit > 0 ? limit : 20) } }
+  },
+  render: (data: { operations: readonly OperationSummary[] }, style: Style) =>
+    data.operations.length === 0
+      ? 'Nothing was done yet.'
+      : table(
+          style,
+          ['OPERATION', 'STARTED', 'BY', 'STATE', 'PURPOSE'],
+          data.operations.map((entry) => [entry.operation, entry.started_at, entry.user, entry.state, entry.purpose]),
+        ),
+}
+
+interface Shown {
+  readonly operation: string
+  readonly state: string
+  readonly purpose: string
+  readonly errors: OperationResult['errors']
+  readonly steps: readonly { readonly id: string; readonly state: string; readonly summary: string }[]
+}
+
+export const operationShow: CommandDefinition = {
+  name: 'operation show',
+  summary: 'Show one operation: every step, how it ended, and why.',
+  arguments: [{ name: 'id', description: 'id of the operation, from "caretaker operation list"' }],
+  examples: [['caretaker operation show 20261120-093012-up-k3fq', 'its steps and errors']],
+  output: [
+    ['operation', 'text', 'its id'],
+    ['state', 'text', 'done, undone, stopped, unfinished'],
+    ['purpose', 'text', 'what it was for'],
+    ['errors', 'list', 'why it failed: code, what, why, next'],
+    ['steps', 'list', 'id, state, summary'],
+    ['records', 'list', 'the journal, record by record'],
+  ],
+  runs: 'here',
+  async handler(call) {
+    const { showOperation } = await import('@caretaker/steps/operations.ts')
+    const id = call.arguments[0] ?? ''
+    const shown = await showOperation(call.ports.files, call.places.stateFolder, id)
+    const first = shown?.records[0]
+    if (!shown || first?.type !== 'planned') throw await unknown(id)
+    const { progress, records } = shown
+    return {
+      data: {
+        operation: id,
+        state: progress.ended?.outcome ?? 'unfinished',
+        purpose: first.plan.purpose,
+        errors: progress.errors,
+        steps: progress.steps.map((entry) => ({ id: entry.step.id, state: entry.state, summary: entry.step.summary })),
+        records,
+      },
+    }
+  },
+  render: (data: Shown, style: Style) =>
+    [
+      `${style.bold(data.purpose)} (${data.operation}): ${data.state}`,
+      table(style, ['STATE', 'STEP'], data.steps.map((step) => [step.state, step.summary])),
+      ...data.errors.map((error) => renderError(error, style)),
+    ].join('\n'),
+}
+
+const RESULT: readonly FieldDoc[] = [
+  ['operation', 'text', 'its id'],
+  ['outcome', 'text', 'done, undone, stopped or cancelled'],
+  ['errors', 'list', 'why it failed: code, what, why, next'],
+  ['steps', 'list', 'id, state'],
+  ['exit_code', 'number', 'the exit code of the command'],
+]
+
+export const operationResume: CommandDefinition = {
+  name: 'operation resume',
+  summary: 'Go on with an operation that was interrupted or cancelled.',
+  arguments: [{ name: 'id', description: 'id of the operation, from "caretaker operation list"' }],
+  examples: [['caretaker operation resume 20261120-093012-up-k3fq', 'take the steps that are left']],
+  output: RESULT,
+  runs: 'daemon',
+  handler: (call) => goOn(call, 'resume'),
+  render: renderResult,
+}
+
+export const operationUndo: CommandDefinition = {
+  name: 'operation undo',
+  summary: 'Take back an operation that was interrupted, cancelled, or stopped half-way.',
+  arguments: [{ name: 'id', description: 'id of the operation, from "caretaker operation list"' }],
+  examples: [['caretaker operation undo 20261120-093012-up-k3fq', 'undo its steps, the last first']],
+  output: RESULT,
+  runs: 'daemon',
+  handler: (call) => goOn(call, 'undo'),
+  render: renderResult,
+}
+
+async function goOn(call: Call, wanted: 'resume' | 'undo'): Promise<Answer> {
+  const { resumeOperation } = await import('@caretaker/steps/runner.ts')
+  const { runnerFor } = await import('@caretaker/appliance/lifecycle/appliance.ts')
+  const { applianceSteps } = await import('@caretaker/appliance/lifecycle/plan-up.ts')
+  const { appliance } = await openFor(call)
+  const runner = runnerFor(surroundingOf(call), applianceSteps(appliance), call.emit)
+  const result = await resumeOperation(runner, call.arguments[0] ?? '', wanted, call.signal)
+  // Taking back what a person asked to take back is a success.
+  const exitCode = wanted === 'undo' && result.outcome === 'undone' ? 0 : result.exit_code
+  return { data: { ...result, exit_code: exitCode }, exitCode }
+}
+
+function renderResult(data: OperationResult, style: Style): string {
+  return [`${data.operation}: ${data.outcome}`, ...data.errors.map((error) => renderError(error, style))].join('\n')
+}
+
+async function unknown(id: string): Promise<Error> {
+  const { AppError } = await import('@caretaker/kernel/errors.ts')
+  return new AppError('OPERATION_UNKNOWN', {
+    what: `The operation "${id}" was not found`,
+    why: 'the state folder holds no journal of it',
+    next: 'Run "caretaker operation list" for the ids',
+  })
+}

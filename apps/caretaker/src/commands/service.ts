@@ -1,0 +1,46 @@
+import type { UpReport } from '@caretaker/appliance/lifecycle/up.ts'
+import { openFor } from '../cli/around.ts'
+import type { CommandDefinition, FieldDoc } from '../cli/definition.ts'
+import { renderReport } from '../cli/render-report.ts'
+import type { Style } from '../cli/style.ts'
+
+const OUTPUT: readonly FieldDoc[] = [
+  ['nothing_to_do', 'boolean', 'nothing had to be changed'],
+  ['operations', 'list', 'what was done: operation, outcome, errors, steps, exit_code'],
+  ['errors', 'list', 'what went wrong: code, what, why, next, exit_code'],
+  ['exit_code', 'number', 'the exit code of the command'],
+]
+
+export const serviceOn: CommandDefinition = {
+  name: 'service on',
+  summary: 'Service mode: show a page with the reason instead of the applications.',
+  details: 'The page comes first, then the services are stopped. Postgres stays up for whoever works on the data.',
+  arguments: [{ name: 'reason', description: 'what the visitors read' }],
+  options: [{ flags: '--until <time>', description: 'planned end: 18:30, or 2026-11-20T18:30:00+01:00' }],
+  examples: [['caretaker service on "Moving to a new disk" --until 18:30', 'visitors read the reason and when to come back']],
+  output: OUTPUT,
+  runs: 'daemon',
+  async handler(call) {
+    const { serviceOn: switchOn } = await import('@caretaker/appliance/lifecycle/manual-service.ts')
+    const { appliance } = await openFor(call)
+    const until = typeof call.options.until === 'string' ? call.options.until : undefined
+    const report = await switchOn(appliance, { reason: call.arguments[0] ?? '', until }, call.emit, call.signal)
+    return { data: report, exitCode: report.exit_code }
+  },
+  render: (data: UpReport, style: Style) => renderReport(data, style, 'Service mode is on. "caretaker service off" ends it.'),
+}
+
+export const serviceOff: CommandDefinition = {
+  name: 'service off',
+  summary: 'End service mode and start the applications again.',
+  examples: [['caretaker service off', 'serve again']],
+  output: OUTPUT,
+  runs: 'daemon',
+  async handler(call) {
+    const { serviceOff: switchOff } = await import('@caretaker/appliance/lifecycle/manual-service.ts')
+    const { appliance } = await openFor(call)
+    const report = await switchOff(appliance, call.emit, call.signal)
+    return { data: report, exitCode: report.exit_code }
+  },
+  render: (data: UpReport, style: Style) => renderReport(data, style, 'Service mode is off.'),
+}

@@ -1,0 +1,74 @@
+import type { StatusReport } from '@caretaker/appliance/lifecycle/status.ts'
+import { formatBytes } from '@caretaker/kernel/units.ts'
+import { openFor } from '../cli/around.ts'
+import type { CommandDefinition } from '../cli/definition.ts'
+import type { Style } from '../cli/style.ts'
+import { table } from '../cli/table.ts'
+
+export const status: CommandDefinition = {
+  name: 'status',
+  summary: 'Say what state the appliance is in, why, and what to type next.',
+  details: 'Exit code: 0 running or wanted so, 3 degraded, otherwise the code of the reason.',
+  examples: [
+    ['caretaker status', 'the state, the applications, the space'],
+    ['caretaker status --json', 'the same for a program'],
+  ],
+  output: [
+    ['state', 'text', 'running, degraded, starting, updating, standby, manual-service, failed, stopped, no-storage, wrong-storage, unconfigured, recovering, recovery-failed'],
+    ['code', 'text', 'stable code of the reason; OK when there is none'],
+    ['reason', 'text', 'why'],
+    ['next', 'text', 'what to type next'],
+    ['since', 'instant or null', 'since when'],
+    ['until', 'instant or null', 'planned end'],
+    ['serving', 'boolean', 'whether applications are served, or the service page is'],
+    ['parts', 'list', 'parts that do not work: part, code, reason, next, since'],
+    ['appliance', 'object', 'id, domain, config_file, state_folder'],
+    ['daemon', 'object', 'running, pid'],
+    ['gateway', 'object', 'running, pid, address'],
+    ['apps', 'list', 'app, version, release, url, state, services (service, state, pid, since)'],
+    ['storage', 'object or null', 'backend, folder, instant_snapshots, total_bytes, available_bytes, reserve_bytes'],
+    ['locked_by', 'object or null', 'the operation under way: pid, user, via, since, purpose'],
+    ['unfinished_operations', 'list', 'operations that were interrupted; "up" finishes them'],
+    ['exit_code', 'number', 'the exit code of the command'],
+  ],
+  runs: 'here',
+  async handler(call) {
+    const { findDaemon } = await import('../daemon/client.ts')
+    const { status: look } = await import('@caretaker/appliance/lifecycle/status.ts')
+    const { appliance } = await openFor(call)
+    const daemon = await findDaemon(call.ports, appliance.folders.run)
+    const report = await look(appliance, daemon?.pid)
+    return { data: report, exitCode: report.exit_code }
+  },
+  render: renderStatus,
+}
+
+function renderStatus(report: StatusReport, style: Style): string {
+  const colour = report.state === 'running' ? style.good : report.serving ? style.warn : style.bad
+  const head = [
+    `${style.bold(report.appliance.domain)}: ${colour(report.state)}${report.reason === '' ? '' : ` — ${report.reason}`}`,
+    ...(report.until === null ? [] : [`  planned end: ${report.until}`]),
+    ...(report.next === '' ? [] : [`  next: ${report.next}`]),
+  ]
+  const parts = report.parts.slice(report.reason === '' ? 0 : 1)
+  const more = parts.map((part) => `  ${style.warn(part.part)}: ${part.reason}\n    next: ${part.next}`)
+  const rows = report.apps.flatMap((app) => [
+    [app.app, app.version ?? '-', app.state, app.url],
+    ...app.services.map((service) => [`  ${service.service}`, '', service.state, service.pid === undefined ? '' : `pid ${service.pid}`]),
+  ])
+  const apps = report.apps.length === 0 ? ['No applications. Add one: caretaker app add NAME SOURCE'] : [table(style, ['APPLICATION', 'VERSION', 'STATE', 'ADDRESS'], rows)]
+  const { storage } = report
+  return [
+    ...head,
+    ...more,
+    '',
+    ...apps,
+    '',
+    `gateway  ${report.gateway.running ? `on ${report.gateway.address}, pid ${report.gateway.pid}` : 'not running'}`,
+    `daemon   ${report.daemon.running ? `pid ${report.daemon.pid}` : 'not running'}`,
+    ...(storage ? [`data     ${storage.folder} (${storage.backend}), ${formatBytes(storage.available_bytes)} of ${formatBytes(storage.total_bytes)} free`] : []),
+    `config   ${report.appliance.config_file}`,
+    ...(report.locked_by ? [`now      ${report.locked_by.purpose} (pid ${report.locked_by.pid}, since ${report.locked_by.since})`] : []),
+    ...report.unfinished_operations.map((operation) => style.warn(`unfinished: ${operation}; "caretaker up" goes on with it`)),
+  ].join('\n')
+}

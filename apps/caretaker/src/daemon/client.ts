@@ -1,0 +1,101 @@
+import { AppError, type ErrorReport } from '@caretaker/kernel/errors.ts'
+import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
+import type { Ports } from '@caretaker/ports/ports.ts'
+import { apiSocket } from '@caretaker/appliance/lifecycle/folders.ts'
+import type { EmitEvent, OperationEvent } from '@caretaker/steps/events.ts'
+import { streamLines } from '@caretaker/host/stream-lines.ts'
+
+export interface DaemonInfo {
+  readonly pid: number
+  readonly version: string
+  readonly started_at: string
+}
+
+/** The daemon of this run folder, when one answers. */
+export async function findDaemon(ports: Pick<Ports, 'network' | 'files'>, run: string): Promise<DaemonInfo | undefined> {
+  const socketPath = apiSocket(run)
+  if (!(await ports.files.stat(socketPath))) return undefined
+  try {
+    const response = await ports.network.request({ url: 'http://caretaker/v1/daemon', socketPath, timeoutMs: 2000 })
+    return response.status === 200 ? (JSON.parse(response.body) as DaemonInfo) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** What a command sent to the daemon is. */
+export interface RemoteCall {
+  readonly arguments: readonly string[]
+  readonly options: Readonly<Record<string, unknown>>
+  readonly user: string
+  readonly working_folder: string
+}
+
+/** One line of the answer of the daemon to a command. */
+export type RemoteLine =
+  | { readonly type: 'event'; readonly event: OperationEvent }
+  | { readonly type: 'answer'; readonly data: unknown; readonly exit_code: ExitCode }
+  | { readonly type: 'error'; readonly error: ErrorReport }
+
+/**
+ * Has the daemon run a command; its events are passed on as they come. When `signal` fires the connection is closed,
+ * which cancels the operation.
+ * @throws AppError what the command threw; DAEMON_UNREACHABLE when the daemon went away meanwhile
+ */
+export async function runRemotely(
+  run: string,
+  name: string,
+  call: RemoteCall,
+  emit: EmitEvent,
+  signal: AbortSignal,
+): Promise<{ readonly data: unknown; readonly exitCode: ExitCode }> {
+  const path = `/v1/commands/${encodeURIComponent(name)}`
+  try {
+    for await (const line of streamLines({ socketPath: apiSocket(run), path, body: JSON.stringify(call), signal })) {
+      const message = JSON.parse(line) as RemoteLine
+      if (message.type === 'event') emit(message.event)
+      if (message.type === 'error') throw AppError.fromReport(message.error)
+      if (message.type === 'answer') return { data: message.data, exitCode: message.exit_code }
+    }
+  } catch (error) {
+    if (error instanceof AppError) throw error
+    throw gone(signal.aborted, error)
+  }
+  throw gone(signal.aborted, undefined)
+}
+
+function gone(cancelled: boolean, cause: unknown): AppError {
+  if (cancelled) {
+    return new AppError('CANCELLED', {
+      what: 'The command was cancelled',
+      why: 'a person asked for it; the daemon stops after the step under way',
+      next: '"caretaker operation list" shows the operation, "caretaker operation resume ID" goes on',
+    })
+  }
+  return new AppError('DAEMON_UNREACHABLE', {
+    what: 'The daemon did not finish the command',
+    why: 'the connection to it ended before its answer',
+    next: 'Look at "caretaker logs daemon" and "caretaker status"; an interrupted operation is finished at its next start',
+    cause,
+  })
+}
+
+/** A link to the state page that opens it once. @throws AppError DAEMON_UNREACHABLE */
+export async function pageLink(ports: Pick<Ports, 'network'>, run: string): Promise<string> {
+  try {
+    const response = await ports.network.request({
+      method: 'POST',
+      url: 'http://caretaker/v1/page-link',
+      socketPath: apiSocket(run),
+      timeoutMs: 2000,
+    })
+    return (JSON.parse(response.body) as { url: string }).url
+  } catch (cause) {
+    throw new AppError('DAEMON_UNREACHABLE', {
+      what: 'There is no state page',
+      why: 'no daemon answers on this state folder',
+      next: 'Start it with "npm start" or "caretaker daemon"; "caretaker status" says the same in the terminal',
+      cause,
+    })
+  }
+}

@@ -1,0 +1,61 @@
+import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
+import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
+import { runFolder } from '@caretaker/appliance/lifecycle/folders.ts'
+import type { Surrounding } from '@caretaker/appliance/lifecycle/appliance.ts'
+import { down } from '@caretaker/appliance/lifecycle/down.ts'
+import type { Places } from '../cli/definition.ts'
+import { join } from 'node:path'
+import { serveApi } from './api.ts'
+import { createDaemonLog } from './daemon-log.ts'
+import { Keeper } from './keeper.ts'
+import { servePage } from './page-server.ts'
+
+export interface DaemonOptions {
+  readonly around: Surrounding
+  readonly configFile: string | undefined
+  readonly places: Places
+  /** Loopback port of the state page; 0 lets the system choose. */
+  readonly pagePort: number
+  /** Fires when the daemon shall end. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Runs until `signal` fires: answers the command line first, then brings the appliance up and keeps it up.
+ * @throws AppError STATE_IN_USE when a daemon runs on this state folder
+ */
+export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
+  const { around, signal } = options
+  const { ports, stateFolder } = around
+  const run = runFolder(stateFolder, ports.machine.user().uid)
+  await ports.files.makeFolder(stateFolder, 0o711)
+  await ports.files.makeFolder(run, 0o711)
+  const only = await ports.locks.tryAcquire(join(stateFolder, 'daemon.lock'))
+  if (!only) throw inUse(stateFolder)
+  const log = createDaemonLog(ports, join(stateFolder, 'logs', 'appliance', 'daemon.log'))
+  const keeper = new Keeper(options, log)
+  await using page = await servePage(options, keeper)
+  await using _api = await serveApi(run, options, keeper, page, log)
+  await log.info('daemon started', { pid: around.pid, version: around.programs.version })
+  await keeper.run(signal)
+  const appliance = keeper.appliance
+  try {
+    if (appliance) await down(appliance, { remember: false }, () => undefined, new AbortController().signal)
+    await log.info('daemon stopped', {})
+    return 0
+  } catch (error) {
+    const reported = toAppError(error)
+    await log.error('daemon stopped, but not everything else', reported.toReport())
+    return reported.exitCode
+  } finally {
+    await only.release()
+  }
+}
+
+function inUse(stateFolder: string): AppError {
+  return new AppError('STATE_IN_USE', {
+    what: 'The daemon was not started',
+    why: `another daemon runs on ${stateFolder}`,
+    next: '"caretaker status" shows it; stop it before you start another',
+  })
+}

@@ -1,0 +1,133 @@
+import type { Appliance } from '@caretaker/appliance/lifecycle/appliance.ts'
+import { boundLogs, renewCertificates } from '@caretaker/appliance/lifecycle/housekeeping.ts'
+import { UpKeeper } from '@caretaker/appliance/lifecycle/keep-up.ts'
+import { openInForce } from '@caretaker/appliance/lifecycle/open.ts'
+import { readFacts } from '@caretaker/appliance/lifecycle/facts.ts'
+import { showUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
+import { up } from '@caretaker/appliance/lifecycle/up.ts'
+import { keepLastGood } from '@caretaker/appliance/config/last-good.ts'
+import { isAppError, toAppError } from '@caretaker/kernel/errors.ts'
+import { HOUR_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
+import { fallbackEndpoints } from '../commands/gateway.ts'
+import type { DaemonLog } from './daemon-log.ts'
+import type { DaemonOptions } from './daemon.ts'
+
+const TEND_EVERY_MS = 500
+const BOUND_LOGS_EVERY_MS = 30 * SECOND_MS
+const RENEW_EVERY_MS = HOUR_MS
+/** How long after a failed start it is tried again by itself: what it waited for may have come. */
+const TRY_AGAIN_MS = 60 * SECOND_MS
+
+/**
+ * What the daemon does when nobody asks it anything: brings the appliance up, starts again what ends, keeps logs and
+ * certificates in order. Steps aside while a command is under way.
+ */
+export class Keeper {
+  readonly #options: DaemonOptions
+  readonly #log: DaemonLog
+  readonly #keeper = new UpKeeper()
+  #appliance: Appliance | undefined
+  #commands = 0
+  #broughtUp = false
+  #lastReason = ''
+  #next = { logs: 0, certificates: 0, config: 0, up: 0 }
+
+  constructor(options: DaemonOptions, log: DaemonLog) {
+    this.#options = options
+    this.#log = log
+  }
+
+  /** The appliance with the config in force; undefined while there is none. */
+  get appliance(): Appliance | undefined {
+    return this.#appliance
+  }
+
+  /** Runs a command of a person; nothing else is begun meanwhile. Afterwards the config is read again. */
+  async command<T>(work: () => Promise<T>): Promise<T> {
+    this.#commands += 1
+    try {
+      return await work()
+    } finally {
+      this.#commands -= 1
+      this.#appliance = undefined
+      this.#next.config = 0
+      // A person has decided what is up: the start that was still to come is not.
+      this.#broughtUp = true
+    }
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options.around.ports
+    while (!signal.aborted) {
+      try {
+        if (this.#commands === 0) await this.#turn(signal)
+      } catch (error) {
+        if (!isAppError(error, 'LOCKED') && !isAppError(error, 'CANCELLED')) {
+          await this.#say('could not tend the appliance', toAppError(error).toReport())
+        }
+      }
+      await clock.wait(TEND_EVERY_MS, signal)
+    }
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    const appliance = await this.#configured()
+    if (!appliance) return
+    const nowMs = appliance.ports.clock.monotonicMs()
+    if (!this.#broughtUp && nowMs >= this.#next.up) {
+      this.#next.up = nowMs + TRY_AGAIN_MS
+      await this.#bringUp(appliance, signal)
+    }
+    for (const event of await this.#keeper.tend(appliance, signal)) await this.#log.info(`${event.app} ${event.service}: ${event.did}`, { because: event.because })
+    if (nowMs >= this.#next.logs) {
+      this.#next.logs = nowMs + BOUND_LOGS_EVERY_MS
+      await boundLogs(appliance)
+    }
+    if (this.#broughtUp && nowMs >= this.#next.certificates) {
+      this.#next.certificates = nowMs + RENEW_EVERY_MS
+      if (await renewCertificates(appliance, signal)) await this.#log.info('certificates renewed', {})
+    }
+  }
+
+  async #bringUp(appliance: Appliance, signal: AbortSignal): Promise<void> {
+    const { wanted } = await readFacts(appliance.ports.files, appliance.stateFolder)
+    if (wanted === 'down') {
+      this.#broughtUp = true
+      await this.#log.info('the appliance stays stopped, as "caretaker down" said', {})
+      return
+    }
+    const report = await up(appliance, { firstStart: false }, () => undefined, signal)
+    this.#broughtUp = report.errors.length === 0
+    if (this.#broughtUp) await this.#say('the appliance is up', { operations: report.operations.length })
+    for (const error of report.errors) await this.#say('not everything is up', error)
+  }
+
+  /** The appliance, opened again after a command; while there is no config the service page says so. */
+  async #configured(): Promise<Appliance | undefined> {
+    if (this.#appliance) return this.#appliance
+    const { around, configFile } = this.#options
+    const nowMs = around.ports.clock.monotonicMs()
+    if (nowMs < this.#next.config) return undefined
+    this.#next.config = nowMs + 2 * SECOND_MS
+    try {
+      const opened = await openInForce(around, configFile)
+      if (opened.refused) await this.#say('the config is refused', opened.refused.toReport())
+      else await keepLastGood(around.ports, around.stateFolder, opened.loaded)
+      this.#appliance = opened.appliance
+      return opened.appliance
+    } catch (error) {
+      const reported = toAppError(error)
+      await this.#say('there is no config', reported.toReport())
+      await showUnconfigured(around, fallbackEndpoints(around.ports.machine.user().uid), reported)
+      return undefined
+    }
+  }
+
+  /** Logs what is new; the same thing again and again is logged once. */
+  async #say(message: string, details: object): Promise<void> {
+    const text = JSON.stringify([message, details])
+    if (text === this.#lastReason) return
+    this.#lastReason = text
+    await this.#log.info(message, details)
+  }
+}

@@ -1,0 +1,43 @@
+import { userInfo } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { main } from './cli/main.ts'
+
+/** Settings for what is fetched, taken from our environment; nothing else of it reaches another program. */
+const OUTGOING = /^(https?_proxy|no_proxy|all_proxy|ssl_cert_(file|dir)|node_extra_ca_certs|git_ssl_cainfo|npm_config_registry|npm_config_cafile)$/i
+
+const here = dirname(fileURLToPath(import.meta.url))
+const isRoot = process.getuid?.() === 0
+const home = process.env.XDG_STATE_HOME ?? join(process.env.HOME ?? '/nonexistent', '.local', 'state')
+
+const interrupt = new AbortController()
+let interrupted = 0
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    interrupted += 1
+    // The first asks to stop after the step under way; the second does not wait. Either can be resumed.
+    if (interrupted > 1) process.exit(130)
+    interrupt.abort()
+  })
+}
+// A reader that went away (head, a closed pager) is no error.
+process.stdout.on('error', () => process.exit(0))
+
+process.exitCode = await main({
+  words: process.argv.slice(2),
+  env: process.env,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  stdin: process.stdin,
+  pid: process.pid,
+  user: process.env.SUDO_USER ?? userInfo().username,
+  workingFolder: process.cwd(),
+  defaultStateFolder: isRoot ? '/var/lib/caretaker' : resolve(home, 'caretaker'),
+  nodeBinary: process.execPath,
+  mainFile: join(here, 'main.js'),
+  programsFolder: join(here, '..', 'programs'),
+  outgoing: Object.fromEntries(
+    Object.entries(process.env).filter((entry): entry is [string, string] => OUTGOING.test(entry[0]) && entry[1] !== undefined),
+  ),
+  signal: interrupt.signal,
+})

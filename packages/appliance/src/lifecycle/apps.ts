@@ -1,0 +1,204 @@
+import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { AppError } from '@caretaker/kernel/errors.ts'
+import { isName } from '@caretaker/kernel/ids.ts'
+import type { EmitEvent } from '@caretaker/steps/events.ts'
+import { writeDurably } from '@caretaker/ports/durable.ts'
+import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
+import { type Preview, previewPlan } from '@caretaker/steps/preview.ts'
+import { runPlanLocked } from '@caretaker/steps/runner.ts'
+import { readDeclarations } from '../application/declarations.ts'
+import { editApplications } from '../config/edit.ts'
+import { parseConfig } from '../config/parse.ts'
+import { fetchSource } from '../release/fetch.ts'
+import { resolveSource } from '../release/resolve.ts'
+import { parseSource } from '../release/source.ts'
+import { keepLastGood } from '../config/last-good.ts'
+import { sha256 } from '@caretaker/kernel/json.ts'
+import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
+import { listAppRecords, readAppRecord, updateAppRecord } from './app-records.ts'
+import type { OpenedAppliance } from './open.ts'
+import { applianceSteps, planApp, planRemoveApp, planStopApp } from './plan-up.ts'
+import { refreshGateway } from './refresh-gateway.ts'
+import { runningServices } from './stop-apps.ts'
+import { prepareStateFolder, type UpReport, upLocked } from './up.ts'
+import { sourceOptions, wantedRelease } from './wanted-release.ts'
+
+export interface NewApp {
+  readonly name: string
+  /** Folder, archive or git URL, as typed. */
+  readonly source: string
+  readonly ref: string | undefined
+  readonly hosts: readonly string[] | undefined
+  readonly environment: Readonly<Record<string, string>>
+  /** Relative paths are below it. */
+  readonly workingFolder: string
+}
+
+interface AddedApp {
+  readonly appliance: Appliance
+  readonly configText: string
+}
+
+/**
+ * Adds an application to the config and starts it. Its source is looked at first: what cannot be used changes nothing.
+ * @throws AppError APP_EXISTS, NAME_INVALID, SOURCE_…, COMPOSE_…, CONFIG_…, LOCKED
+ */
+export async function addApp(opened: OpenedAppliance, wanted: NewApp, emit: EmitEvent, signal: AbortSignal): Promise<UpReport> {
+  const { appliance } = opened
+  const { ports, stateFolder, actor, pid } = appliance
+  await prepareStateFolder(appliance)
+  return withOperationLock(ports, stateFolder, { actor, purpose: `add ${wanted.name}`, pid }, async () => {
+    const added = await withApp(opened, wanted, signal)
+    await wantedRelease(added.appliance, wanted.name, signal)
+    await putText(appliance, added.configText)
+    return upLocked(added.appliance, { firstStart: false }, emit, signal)
+  })
+}
+
+/** The steps {@link addApp} would take for the application. @throws as {@link addApp} */
+export async function previewAddApp(opened: OpenedAppliance, wanted: NewApp, signal: AbortSignal): Promise<readonly Preview[]> {
+  const { appliance } = await withApp(opened, wanted, signal)
+  const plan = planApp(appliance, await wantedRelease(appliance, wanted.name, signal))
+  return [await previewPlan(applianceSteps(appliance), plan, signal)]
+}
+
+/** The appliance as it is with one more application in its config. */
+async function withApp({ appliance, loaded }: OpenedAppliance, wanted: NewApp, signal: AbortSignal): Promise<AddedApp> {
+  if (!isName(wanted.name)) {
+    throw new AppError('NAME_INVALID', {
+      what: `The application "${wanted.name}" was not added`,
+      why: 'a name has 1 to 40 characters a-z, 0-9 and "-", begins with a letter and does not end with "-"',
+      next: 'Choose another name: it becomes part of host names and folders',
+    })
+  }
+  const { ports } = appliance
+  const source = absoluteSource(wanted)
+  const parsed = parseSource({ text: source, ref: wanted.ref, baseFolder: wanted.workingFolder })
+  const options = sourceOptions(appliance, signal)
+  const fetched = await fetchSource(ports, await resolveSource(ports, parsed, options), options)
+  const { secrets } = readDeclarations(join(fetched.folder, fetched.composeFile), fetched.composeText)
+  const configText = editApplications(
+    loaded.text,
+    {
+      action: 'add',
+      name: wanted.name,
+      application: {
+        source,
+        ref: wanted.ref,
+        hosts: wanted.hosts,
+        environment: wanted.environment,
+        secretNames: secrets,
+      },
+    },
+    loaded.file,
+  )
+  const { config } = parseConfig(configText, loaded.file)
+  return { appliance: await openAppliance(appliance, config, loaded.file), configText }
+}
+
+/** A relative folder is meant from where the command was typed; in the config it must not depend on that. */
+function absoluteSource({ source, workingFolder }: NewApp): string {
+  const isPath = source.startsWith('.') || isAbsolute(source) || !/^[a-z][a-z0-9+.-]*:|@/i.test(source)
+  return isPath && source !== '' && !source.startsWith('-') ? resolve(workingFolder, source) : source
+}
+
+async function putText(appliance: Appliance, text: string): Promise<void> {
+  const { ports, configFile, stateFolder } = appliance
+  await ports.files.makeFolder(dirname(configFile))
+  await writeDurably(ports.files, configFile, text, 0o600)
+  await keepLastGood(ports, stateFolder, { file: configFile, text, hash: sha256(text) })
+}
+
+export interface RemoveOptions {
+  readonly name: string
+  /** Delete the data too. The name must have been typed once more. */
+  readonly data: boolean
+  readonly confirm: string | undefined
+}
+
+/**
+ * Stops an application and takes it out of the config. Its data stays unless its name was typed once more.
+ * @throws AppError APP_UNKNOWN, APP_NAME_MISMATCH, LOCKED
+ */
+export async function removeApp(
+  opened: OpenedAppliance,
+  options: RemoveOptions,
+  emit: EmitEvent,
+  signal: AbortSignal,
+): Promise<UpReport> {
+  const { appliance, loaded } = opened
+  const { ports, stateFolder, actor, pid } = appliance
+  await assertRemovable(appliance, options)
+  return withOperationLock(ports, stateFolder, { actor, purpose: `remove ${options.name}`, pid }, async () => {
+    const registry = applianceSteps(appliance)
+    const result = await runPlanLocked(runnerFor(appliance, registry, emit), await removalPlan(appliance, options), signal)
+    if (result.outcome === 'done' && appliance.config.applications[options.name]) {
+      const text = editApplications(loaded.text, { action: 'remove', name: options.name }, loaded.file)
+      await putText(appliance, text)
+      const { config } = parseConfig(text, loaded.file)
+      await refreshGateway(await openAppliance(appliance, config, loaded.file)).catch(() => undefined)
+    }
+    return { nothing_to_do: false, operations: [result], errors: result.errors, exit_code: result.exit_code }
+  })
+}
+
+/** What {@link removeApp} would do. @throws as {@link removeApp} */
+export async function previewRemoveApp(
+  { appliance }: OpenedAppliance,
+  options: RemoveOptions,
+  signal: AbortSignal,
+): Promise<readonly Preview[]> {
+  await assertRemovable(appliance, options)
+  return [await previewPlan(applianceSteps(appliance), await removalPlan(appliance, options), signal)]
+}
+
+async function removalPlan(appliance: Appliance, { name, data }: RemoveOptions) {
+  return planRemoveApp(appliance, name, (await runningServices(appliance)).get(name) ?? [], data)
+}
+
+async function assertRemovable(appliance: Appliance, { name, data, confirm }: RemoveOptions): Promise<void> {
+  const records = await listAppRecords(appliance.ports.files, appliance.folders.apps)
+  if (!appliance.config.applications[name] && !records.includes(name)) throw unknownApp(appliance, name)
+  if (data && confirm !== name) {
+    throw new AppError('APP_NAME_MISMATCH', {
+      what: `Nothing of ${name} was removed`,
+      why: confirm === undefined ? 'its data would be deleted for good' : `"${confirm}" is not its name`,
+      next: `To delete the data too: caretaker app remove ${name} --data --confirm ${name}`,
+    })
+  }
+}
+
+/** @throws AppError APP_UNKNOWN */
+export function assertApp(appliance: Appliance, name: string): void {
+  if (!appliance.config.applications[name]) throw unknownApp(appliance, name)
+}
+
+function unknownApp(appliance: Appliance, name: string): AppError {
+  const known = Object.keys(appliance.config.applications)
+  return new AppError('APP_UNKNOWN', {
+    what: `There is no application "${name}"`,
+    why: known.length === 0 ? 'the config names none' : `the config names ${known.join(', ')}`,
+    next: known.length === 0 ? 'caretaker app add NAME SOURCE' : 'caretaker app list',
+  })
+}
+
+/** Stops the services of an application and starts them again, Postgres not. @throws AppError APP_UNKNOWN, LOCKED */
+export async function restartApp(
+  { appliance }: OpenedAppliance,
+  name: string,
+  emit: EmitEvent,
+  signal: AbortSignal,
+): Promise<UpReport> {
+  assertApp(appliance, name)
+  const { ports, stateFolder, folders, actor, pid } = appliance
+  return withOperationLock(ports, stateFolder, { actor, purpose: `restart ${name}`, pid }, async () => {
+    const services = (await runningServices(appliance)).get(name) ?? []
+    const plan = planStopApp(appliance, name, services, { database: false, purpose: `stop ${name}` })
+    const stopped = await runPlanLocked(runnerFor(appliance, applianceSteps(appliance), emit), plan, signal)
+    if ((await readAppRecord(ports.files, folders.apps, name)).stopped) {
+      await updateAppRecord(ports.files, folders.apps, name, { stopped: false })
+    }
+    const report = await upLocked(appliance, { firstStart: false }, emit, signal)
+    return { ...report, nothing_to_do: false, operations: [stopped, ...report.operations] }
+  })
+}

@@ -1,0 +1,30 @@
+import { join } from 'node:path'
+import type { StepContext } from '@caretaker/steps/step.ts'
+import { prepareRelease } from '../release/prepare.ts'
+import type { PinnedSource } from '../release/release.ts'
+import { type Appliance, programFolder } from './appliance.ts'
+import { fetchFor } from './wanted-release.ts'
+
+/** Fetches and builds a release in the state folder, from what the plan pinned. @throws AppError BUILD_FAILED, SOURCE_… */
+export async function prepareFor(
+  appliance: Appliance,
+  app: string,
+  pinned: PinnedSource,
+  context: StepContext,
+): Promise<void> {
+  const { fetched, application } = await fetchFor(appliance, app, pinned, context.signal)
+  await prepareRelease(appliance.ports, {
+    stateFolder: appliance.stateFolder,
+    application,
+    fetched,
+    tools: {
+      node: join(await programFolder(appliance, 'node'), 'bin', 'node'),
+      pnpm: join(await programFolder(appliance, 'pnpm'), 'pnpm'),
+      npm: undefined,
+      environment: appliance.programs.outgoing,
+    },
+    builtBy: appliance.programs.version,
+    signal: context.signal,
+    progress: (message) => context.progress(message),
+  })
+}

@@ -1,0 +1,61 @@
+import { listReleases } from '../release/list.ts'
+import type { Appliance } from './appliance.ts'
+import { assertApp } from './apps.ts'
+import { volumeFolder } from './app-files.ts'
+import { observeApps } from './observe.ts'
+import { publicUrl } from './service-specs.ts'
+import { listApps, type ServiceLine } from './status.ts'
+
+export interface AppReport {
+  readonly app: string
+  readonly url: string
+  readonly source: string
+  readonly release: { readonly version: string; readonly releaseId: string; readonly pin: string; readonly builtAt: string; readonly builtBy: string } | null
+  readonly releases: readonly string[]
+  readonly services: readonly ServiceLine[]
+  readonly volumes: readonly { readonly name: string; readonly kind: string; readonly folder: string }[]
+  readonly commands: readonly string[]
+  readonly jobs: readonly { readonly name: string; readonly schedule: string; readonly missed: string }[]
+  readonly snapshots: readonly { readonly name: string; readonly created_at: string | null; readonly size_bytes: number; readonly state: string }[]
+  readonly notices: readonly string[]
+}
+
+/** Everything about one application. @throws AppError APP_UNKNOWN */
+export async function showApp(appliance: Appliance, app: string): Promise<AppReport> {
+  assertApp(appliance, app)
+  const observed = (await observeApps(appliance)).find((entry) => entry.app === app)
+  const lines = await listApps(appliance)
+  const loaded = observed?.running
+  const snapshots = (await appliance.storage.hasUnit(app)) ? await appliance.storage.listSnapshots(app) : []
+  const { ports, stateFolder, config } = appliance
+  const releases = await listReleases(ports.files, stateFolder, app)
+  return {
+    app,
+    url: publicUrl(appliance, app),
+    source: config.applications[app]?.source ?? '',
+    release: loaded
+      ? {
+          version: loaded.release.version,
+          releaseId: loaded.release.releaseId,
+          pin: loaded.release.pin,
+          builtAt: loaded.release.builtAt,
+          builtBy: loaded.release.builtBy,
+        }
+      : null,
+    releases: releases.map((release) => release.releaseId),
+    services: lines.find((line) => line.app === app)?.services ?? [],
+    volumes: (loaded?.application.volumes ?? []).map((volume) => ({
+      ...volume,
+      folder: volumeFolder(appliance, app, volume),
+    })),
+    commands: Object.keys(loaded?.application.commands ?? {}),
+    jobs: (loaded?.application.jobs ?? []).map(({ name, schedule, missed }) => ({ name, schedule, missed })),
+    snapshots: snapshots.map((snapshot) => ({
+      name: snapshot.name,
+      created_at: snapshot.createdAt?.toISOString() ?? null,
+      size_bytes: snapshot.sizeBytes,
+      state: snapshot.state,
+    })),
+    notices: loaded?.application.notices ?? [],
+  }
+}

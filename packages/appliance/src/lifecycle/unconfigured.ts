@@ -1,0 +1,57 @@
+import type { AppError } from '@caretaker/kernel/errors.ts'
+import { createGatewayClient, storeGatewayConfig } from '../gateway/client.ts'
+import type { Endpoint, GatewayConfig } from '../gateway/gateway-config.ts'
+import { gatewayPaths } from '../gateway/gateway.ts'
+import { DEFAULT_STOP } from '../runtime/defaults.ts'
+import { createProcessRuntime } from '../runtime/process-runtime.ts'
+import { APPLIANCE } from '../runtime/runtime.ts'
+import type { Surrounding } from './appliance.ts'
+import { foldersOf, serviceLog } from './folders.ts'
+import { GATEWAY_SERVICE } from './gateway-service.ts'
+
+/**
+ * Shows the service page with the reason why there is no config, so that whoever comes by reads it. Repeated it changes
+ * only the reason.
+ */
+export async function showUnconfigured(
+  around: Surrounding,
+  endpoints: { readonly http: Endpoint; readonly https: Endpoint },
+  error: AppError,
+): Promise<void> {
+  const { ports, stateFolder, programs, pid } = around
+  const folders = foldersOf(stateFolder, { data: stateFolder, volatile: stateFolder }, ports.machine.user().uid)
+  const paths = gatewayPaths(stateFolder, folders.run)
+  const config: GatewayConfig = {
+    applianceId: 'unconfigured',
+    ...endpoints,
+    certificates: [],
+    routes: [],
+    service: {
+      code: error.code,
+      reason: `${error.what}: ${error.why}`.slice(0, 2000),
+      next: error.next.slice(0, 2000),
+      since: ports.clock.now().toISOString(),
+    },
+    trustedProxies: [],
+  }
+  const runtime = createProcessRuntime(ports, { applianceId: 'unconfigured', folder: folders.processes, pid })
+  if ((await runtime.status(APPLIANCE, GATEWAY_SERVICE))?.state === 'running') {
+    await createGatewayClient(ports, paths).apply(config)
+    return
+  }
+  await storeGatewayConfig(ports, paths, config)
+  await runtime.start({
+    app: APPLIANCE,
+    service: GATEWAY_SERVICE,
+    releaseId: 'embedded',
+    command: [programs.node, programs.main, 'gateway', '--state', stateFolder, '--socket', paths.controlSocket],
+    revision: 'embedded',
+    cwd: '/',
+    env: { PATH: '/usr/bin:/bin', HOME: stateFolder },
+    owner: undefined,
+    logFile: serviceLog(folders, APPLIANCE, GATEWAY_SERVICE),
+    stop: DEFAULT_STOP,
+    health: undefined,
+    restart: 'always',
+  })
+}
