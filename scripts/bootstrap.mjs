@@ -68,14 +68,19 @@ async function stage(name, work) {
   if (result.code !== 0) {
     say('failed')
     say(result.output.trim().split('\n').slice(-15).join('\n'))
-    refuse(`"${name}" did not succeed`, 'the lines above say it', 'Correct that, then repeat: what is done already is kept')
+    refuse(
+      `"${name}" did not succeed`,
+      'the lines above say it',
+      'Correct that, then repeat: what is done already is kept',
+    )
   }
   say(`${((Date.now() - started) / 1000).toFixed(1)} s`)
 }
 
 const hash = (...parts) => parts.reduce((sum, part) => sum.update(part), createHash('sha256')).digest('hex')
 const stampFile = (name) => join(toolsFolder, `${name}.stamp`)
-const isStamped = (name, value) => existsSync(stampFile(name)) && readFileSync(stampFile(name), 'utf8') === value
+const isStamped = (name, value) =>
+  existsSync(stampFile(name)) && readFileSync(stampFile(name), 'utf8') === value
 const stamp = (name, value) => writeFileSync(stampFile(name), value)
 
 async function ensureTools() {
@@ -101,7 +106,9 @@ async function ensureTools() {
       { quiet: true },
     ),
   )
-  const installed = JSON.parse(readFileSync(join(toolsFolder, 'node_modules/.package-lock.json'), 'utf8')).packages
+  const installed = JSON.parse(
+    readFileSync(join(toolsFolder, 'node_modules/.package-lock.json'), 'utf8'),
+  ).packages
   for (const name of Object.keys(wanted)) {
     const found = installed[`node_modules/${name}`]?.integrity
     if (found !== pinned.integrity[name]) {
@@ -130,8 +137,12 @@ async function ensureInstalled() {
 }
 
 function workspaceManifests() {
-  const folders = ['packages', 'apps'].flatMap((group) => readdirSync(join(root, group)).map((name) => join(group, name)))
-  return [...folders, 'e2e', 'bench'].map((folder) => join(folder, 'package.json')).filter((file) => existsSync(join(root, file)))
+  const folders = ['packages', 'apps'].flatMap((group) =>
+    readdirSync(join(root, group)).map((name) => join(group, name)),
+  )
+  return [...folders, 'e2e', 'bench']
+    .map((folder) => join(folder, 'package.json'))
+    .filter((file) => existsSync(join(root, file)))
 }
 
 /** Every file that the build reads, sorted. */
@@ -144,10 +155,19 @@ function sourceFiles(folder) {
 }
 
 async function ensureBuilt() {
-  const files = [...sourceFiles(join(root, 'packages')), ...sourceFiles(join(root, 'apps')), join(root, 'scripts/build.mjs')]
-  const value = hash(...files.flatMap((file) => [relative(root, file), readFileSync(file)]), readFileSync(join(root, 'pnpm-lock.yaml')))
+  const files = [
+    ...sourceFiles(join(root, 'packages')),
+    ...sourceFiles(join(root, 'apps')),
+    join(root, 'scripts/build.mjs'),
+  ]
+  const value = hash(
+    ...files.flatMap((file) => [relative(root, file), readFileSync(file)]),
+    readFileSync(join(root, 'pnpm-lock.yaml')),
+  )
   if (isStamped('build', value) && existsSync(join(root, 'dist/caretaker/main.js'))) return
-  await stage('Building', () => run(nodeBinary(), ['scripts/build.mjs'], { quiet: true, env: toolEnvironment() }))
+  await stage('Building', () =>
+    run(nodeBinary(), ['scripts/build.mjs'], { quiet: true, env: toolEnvironment() }),
+  )
   stamp('build', value)
 }
 

@@ -35,7 +35,10 @@ const programs = join(target, 'programs')
 mkdirSync(join(programs, 'node/bin'), { recursive: true })
 mkdirSync(join(programs, 'pnpm'), { recursive: true })
 link(nodeBinary(), join(programs, 'node/bin/node'))
-link(join(root, '.tools/node_modules/@pnpm', `exe.linux-${process.arch}`, 'pnpm'), join(programs, 'pnpm/pnpm'))
+link(
+  join(root, '.tools/node_modules/@pnpm', `exe.linux-${process.arch}`, 'pnpm'),
+  join(programs, 'pnpm/pnpm'),
+)
 for (const major of [15, 16, 17, 18]) {
   const folder = join(app, 'node_modules', `postgres-${major}-linux-${process.arch}`)
   if (existsSync(folder)) await stagePostgres(folder, join(programs, `postgres-${major}`))

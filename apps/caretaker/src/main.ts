@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { main } from './cli/main.ts'
 
 /** Settings for what is fetched, taken from our environment; nothing else of it reaches another program. */
-const OUTGOING = /^(https?_proxy|no_proxy|all_proxy|ssl_cert_(file|dir)|node_extra_ca_certs|git_ssl_cainfo|npm_config_registry|npm_config_cafile)$/i
+const OUTGOING =
+  /^(https?_proxy|no_proxy|all_proxy|ssl_cert_(file|dir)|node_extra_ca_certs|git_ssl_cainfo|npm_config_registry|npm_config_cafile)$/i
 
 const here = dirname(fileURLToPath(import.meta.url))
 const isRoot = process.getuid?.() === 0
@@ -37,7 +38,9 @@ process.exitCode = await main({
   mainFile: join(here, 'main.js'),
   programsFolder: join(here, '..', 'programs'),
   outgoing: Object.fromEntries(
-    Object.entries(process.env).filter((entry): entry is [string, string] => OUTGOING.test(entry[0]) && entry[1] !== undefined),
+    Object.entries(process.env).filter(
+      (entry): entry is [string, string] => OUTGOING.test(entry[0]) && entry[1] !== undefined,
+    ),
   ),
   signal: interrupt.signal,
 })

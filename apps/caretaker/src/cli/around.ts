@@ -1,5 +1,5 @@
-import type { OpenedAppliance } from '@caretaker/appliance/lifecycle/open.ts'
 import type { Surrounding } from '@caretaker/appliance/lifecycle/appliance.ts'
+import type { OpenedAppliance } from '@caretaker/appliance/lifecycle/open.ts'
 import type { Call } from './definition.ts'
 
 /** What the life cycle needs to know of this call. */

@@ -59,7 +59,9 @@ export async function main(world: World): Promise<ExitCode> {
 
 async function run(world: World, { definition, arguments: words, options }: Invocation): Promise<Answer> {
   const places = placesOf(world, options)
-  const mode = (options.json === true && options.progress === 'auto' ? 'none' : options.progress) as ProgressMode
+  const mode = (
+    options.json === true && options.progress === 'auto' ? 'none' : options.progress
+  ) as ProgressMode
   const emit = createProgress(mode, world.stderr, createStyle(world.stderr))
   const { createHost } = await import('@caretaker/host/host.ts')
   const call: Call = {

@@ -1,5 +1,5 @@
-import { Argument, Command, CommanderError, Option } from 'commander'
 import { EXIT_CODES } from '@caretaker/kernel/exit-codes.ts'
+import { Argument, Command, CommanderError, Option } from 'commander'
 import type { CommandDefinition } from './definition.ts'
 
 export interface Invocation {
@@ -52,9 +52,16 @@ export function parseCommandLine(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     const isHelp = error.code === 'commander.helpDisplayed' || error.code === 'commander.version'
-    const hint = isHelp ? '' : '  next: "caretaker --help" lists the commands, "caretaker COMMAND --help" shows examples\n'
+    const hint = isHelp
+      ? ''
+      : '  next: "caretaker --help" lists the commands, "caretaker COMMAND --help" shows examples\n'
     // Without a command commander puts the help on standard error: it is an error, and the help is the answer.
-    return { kind: 'text', stdout, stderr: stderr + (stderr.includes('Usage:') ? '' : hint), exitCode: isHelp ? 0 : 2 }
+    return {
+      kind: 'text',
+      stdout,
+      stderr: stderr + (stderr.includes('Usage:') ? '' : hint),
+      exitCode: isHelp ? 0 : 2,
+    }
   }
   if (!invocation) return { kind: 'text', stdout, stderr: program.helpInformation(), exitCode: 2 }
   return { kind: 'invocation', invocation }
@@ -99,13 +106,16 @@ function addCommand(
   choose: (invocation: Invocation) => void,
 ): void {
   const command = parent.command(word, { hidden: definition.hidden ?? false })
-  command.summary(definition.summary).description(`${definition.summary}\n${definition.details ?? ''}`.trimEnd())
+  command
+    .summary(definition.summary)
+    .description(`${definition.summary}\n${definition.details ?? ''}`.trimEnd())
   for (const argument of definition.arguments ?? []) {
     const dots = argument.variadic ? '...' : ''
     const shape = argument.optional ? `[${argument.name}${dots}]` : `<${argument.name}${dots}>`
     command.addArgument(new Argument(shape, argument.description))
   }
-  for (const option of definition.options ?? []) command.option(option.flags, option.description, option.default)
+  for (const option of definition.options ?? [])
+    command.option(option.flags, option.description, option.default)
   for (const option of GLOBAL_OPTIONS) command.addOption(option)
   command.addHelpText('after', `\n${commandHelp(definition)}`)
   command.action(() => {
@@ -127,7 +137,9 @@ function commandHelp(definition: CommandDefinition): string {
 
 function mainHelp(definitions: readonly CommandDefinition[]): string {
   const shown = ['up', 'status', 'app add', 'config create']
-  const examples = shown.flatMap((name) => definitions.find((entry) => entry.name === name)?.examples.slice(0, 1) ?? [])
+  const examples = shown.flatMap(
+    (name) => definitions.find((entry) => entry.name === name)?.examples.slice(0, 1) ?? [],
+  )
   return [
     'Examples:',
     ...examples.map(([typed, what]) => `  ${typed}\n      ${what}`),
@@ -147,7 +159,8 @@ function applyEnvironment(program: Command, env: Readonly<Record<string, string 
   visit(program, (command) => {
     for (const option of command.options) {
       const value = option.envVar === undefined ? undefined : env[option.envVar]
-      if (value !== undefined && value !== '') command.setOptionValueWithSource(option.attributeName(), value, 'env')
+      if (value !== undefined && value !== '')
+        command.setOptionValueWithSource(option.attributeName(), value, 'env')
     }
   })
 }

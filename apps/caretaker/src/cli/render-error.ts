@@ -3,7 +3,8 @@ import type { Style } from './style.ts'
 
 /** An error for a person: what, why, what next, and the code to look up in docs/errors.md. */
 export function renderError(error: ErrorReport, style: Style): string {
-  const where = error.file === undefined ? '' : ` (${error.file}${error.line === undefined ? '' : `:${error.line}`})`
+  const where =
+    error.file === undefined ? '' : ` (${error.file}${error.line === undefined ? '' : `:${error.line}`})`
   const head = [
     `${style.bad('error:')} ${error.what}${where}`,
     `  why:  ${error.why}`,

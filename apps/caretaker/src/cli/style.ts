@@ -12,7 +12,8 @@ export interface Style {
 
 /** Colours when the stream is a terminal that wants them (NO_COLOR, FORCE_COLOR and TERM=dumb count). */
 export function createStyle(stream: NodeJS.WriteStream): Style {
-  const paint = (format: Parameters<typeof styleText>[0]) => (text: string) => styleText(format, text, { stream })
+  const paint = (format: Parameters<typeof styleText>[0]) => (text: string) =>
+    styleText(format, text, { stream })
   return {
     width: stream.columns ?? 100,
     bold: paint('bold'),

@@ -1,7 +1,11 @@
 import type { Style } from './style.ts'
 
 /** Columns padded to their widest cell; the last one is left as it is. */
-export function table(style: Style, headings: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(
+  style: Style,
+  headings: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
   const widths = headings.map((heading, column) =>
     Math.max(heading.length, ...rows.map((row) => (row[column] ?? '').length)),
   )

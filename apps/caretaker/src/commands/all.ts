@@ -1,5 +1,14 @@
 import type { CommandDefinition } from '../cli/definition.ts'
-import { appAdd, appExec, appList, appLogs, appRemove, appRestart, appRotatePassword, appShow } from './app.ts'
+import {
+  appAdd,
+  appExec,
+  appList,
+  appLogs,
+  appRemove,
+  appRestart,
+  appRotatePassword,
+  appShow,
+} from './app.ts'
 import { complete, completion } from './completion.ts'
 import { configCheck, configCreate, configDiff, configSchema, configShow } from './config.ts'
 import { daemon } from './daemon.ts'

@@ -15,7 +15,11 @@ const REPORT: readonly FieldDoc[] = [
   ['errors', 'list', 'what went wrong: code, what, why, next, exit_code'],
   ['exit_code', 'number', 'the exit code of the command'],
 ]
-const PLAN: FieldDoc = ['plan', 'list', 'only with --dry-run: the plans with their steps (id, summary, way_back, state)']
+const PLAN: FieldDoc = [
+  'plan',
+  'list',
+  'only with --dry-run: the plans with their steps (id, summary, way_back, state)',
+]
 const NAME = { name: 'name', description: 'name of the application in the config' }
 
 const text = (call: Call, option: string) =>
@@ -35,7 +39,10 @@ export const appAdd: CommandDefinition = {
   ],
   examples: [
     ['caretaker app add guestbook ./examples/guestbook', 'from a folder'],
-    ['caretaker app add wiki https://git.example.org/wiki.git --ref v1.4.0', 'from a tag of a git repository'],
+    [
+      'caretaker app add wiki https://git.example.org/wiki.git --ref v1.4.0',
+      'from a tag of a git repository',
+    ],
     ['caretaker app add guestbook ./examples/guestbook --dry-run', 'see the steps first'],
   ],
   output: [...REPORT, PLAN],
@@ -48,16 +55,21 @@ export const appAdd: CommandDefinition = {
       name,
       source,
       ref: text(call, 'ref'),
-      hosts: text(call, 'host')?.split(',').map((host) => host.trim()),
+      hosts: text(call, 'host')
+        ?.split(',')
+        .map((host) => host.trim()),
       environment: await parsePairs(text(call, 'set')),
       workingFolder: call.workingFolder,
     }
-    if (call.options.dryRun === true) return { data: { plan: await previewAddApp(opened, wanted, call.signal) } }
+    if (call.options.dryRun === true)
+      return { data: { plan: await previewAddApp(opened, wanted, call.signal) } }
     const report = await addApp(opened, wanted, call.emit, call.signal)
     return { data: report, exitCode: report.exit_code }
   },
   render: (data: ReportOrPlan, style: Style) =>
-    data.plan ? renderPreviews(data.plan, style) : renderReport(data, style, 'It is served. "caretaker status" shows where.'),
+    data.plan
+      ? renderPreviews(data.plan, style)
+      : renderReport(data, style, 'It is served. "caretaker status" shows where.'),
 }
 
 export const appList: CommandDefinition = {
@@ -107,7 +119,10 @@ export const appShow: CommandDefinition = {
   },
   render: (data: Record<string, unknown>, style: Style) =>
     Object.entries(data)
-      .map(([key, value]) => `${style.dim(key.padEnd(10))} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
+      .map(
+        ([key, value]) =>
+          `${style.dim(key.padEnd(10))} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+      )
       .join('\n'),
 }
 
@@ -129,8 +144,13 @@ export const appRemove: CommandDefinition = {
   async handler(call) {
     const { previewRemoveApp, removeApp } = await import('@caretaker/appliance/lifecycle/apps.ts')
     const opened = await openFor(call)
-    const options = { name: call.arguments[0] ?? '', data: call.options.data === true, confirm: text(call, 'confirm') }
-    if (call.options.dryRun === true) return { data: { plan: await previewRemoveApp(opened, options, call.signal) } }
+    const options = {
+      name: call.arguments[0] ?? '',
+      data: call.options.data === true,
+      confirm: text(call, 'confirm'),
+    }
+    if (call.options.dryRun === true)
+      return { data: { plan: await previewRemoveApp(opened, options, call.signal) } }
     const report = await removeApp(opened, options, call.emit, call.signal)
     return { data: report, exitCode: report.exit_code }
   },
@@ -159,8 +179,12 @@ export const appLogs: CommandDefinition = {
 export const appExec: CommandDefinition = {
   name: 'app exec',
   summary: 'Run a program or a shortcut of an application, with its environment and folders.',
-  details: 'Options of the program stand after "--". The exit code of caretaker is 0, or 1 when the program failed.',
-  arguments: [NAME, { name: 'command', description: 'program and arguments, or a shortcut', variadic: true, optional: true }],
+  details:
+    'Options of the program stand after "--". The exit code of caretaker is 0, or 1 when the program failed.',
+  arguments: [
+    NAME,
+    { name: 'command', description: 'program and arguments, or a shortcut', variadic: true, optional: true },
+  ],
   options: [{ flags: '--service <name>', description: 'whose environment (default: the web service)' }],
   examples: [
     ['caretaker app exec guestbook count', 'a shortcut that its compose file defines'],
@@ -177,7 +201,12 @@ export const appExec: CommandDefinition = {
     const { execInApp } = await import('@caretaker/appliance/lifecycle/app-exec.ts')
     const { appliance } = await openFor(call)
     const [app = '', ...command] = call.arguments
-    const result = await execInApp(appliance, { app, service: text(call, 'service'), command }, () => undefined, call.signal)
+    const result = await execInApp(
+      appliance,
+      { app, service: text(call, 'service'), command },
+      () => undefined,
+      call.signal,
+    )
     const { stdout, stderr, durationMs } = result
     return {
       data: { exit_code: result.exitCode ?? null, stdout, stderr, duration_ms: durationMs },
@@ -188,7 +217,9 @@ export const appExec: CommandDefinition = {
     [
       data.stdout.trimEnd(),
       data.stderr.trimEnd(),
-      data.exit_code === 0 ? '' : style.bad(data.exit_code === null ? 'ended by a signal' : `ended with ${data.exit_code}`),
+      data.exit_code === 0
+        ? ''
+        : style.bad(data.exit_code === null ? 'ended by a signal' : `ended with ${data.exit_code}`),
     ]
       .filter((part) => part !== '')
       .join('\n'),

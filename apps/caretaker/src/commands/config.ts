@@ -1,7 +1,7 @@
+import { resolve } from 'node:path'
 import type { ConfigChange } from '@caretaker/appliance/config/compare.ts'
 import type { EffectiveSetting } from '@caretaker/appliance/config/show.ts'
 import type { Preview } from '@caretaker/steps/preview.ts'
-import { resolve } from 'node:path'
 import { surroundingOf } from '../cli/around.ts'
 import type { Call, CommandDefinition } from '../cli/definition.ts'
 import { renderPreviews } from '../cli/render-report.ts'
@@ -21,7 +21,10 @@ export const configCreate: CommandDefinition = {
   options: [
     { flags: '--out <file>', description: 'where to write it (default: appliance.yml in the state folder)' },
     { flags: '--hostname <name>', description: 'full name of the machine (default: appliance.DOMAIN)' },
-    { flags: '--admin-email <address>', description: 'who is told when something is wrong (default: admin@DOMAIN)' },
+    {
+      flags: '--admin-email <address>',
+      description: 'who is told when something is wrong (default: admin@DOMAIN)',
+    },
     { flags: '--time-zone <name>', description: 'IANA time zone, as Europe/Vienna (default: UTC)' },
     { flags: '--postgres <major>', description: 'Postgres major: 15, 16, 17 or 18 (default: 17)' },
     { flags: '--bind <address>', description: 'address the gateway listens on' },
@@ -41,10 +44,14 @@ export const configCreate: CommandDefinition = {
   runs: 'here',
   async handler(call) {
     const { createConfig } = await import('@caretaker/appliance/lifecycle/create-config.ts')
-    const text = (name: string) => (typeof call.options[name] === 'string' ? (call.options[name] as string) : undefined)
+    const text = (name: string) =>
+      typeof call.options[name] === 'string' ? (call.options[name] as string) : undefined
     const created = await createConfig(surroundingOf(call), {
       domain: call.arguments[0] ?? '',
-      file: resolve(call.workingFolder, text('out') ?? call.places.configFile ?? `${call.places.stateFolder}/appliance.yml`),
+      file: resolve(
+        call.workingFolder,
+        text('out') ?? call.places.configFile ?? `${call.places.stateFolder}/appliance.yml`,
+      ),
       hostname: text('hostname'),
       adminEmail: text('adminEmail'),
       timeZone: text('timeZone'),
@@ -71,8 +78,12 @@ export const configCreate: CommandDefinition = {
 export const configCheck: CommandDefinition = {
   name: 'config check',
   summary: 'Check a config without applying it.',
-  arguments: [{ name: 'file', description: 'the config to check (default: the one in force)', optional: true }],
-  examples: [['caretaker config check appliance.yml', 'every problem with its line, key and what to write instead']],
+  arguments: [
+    { name: 'file', description: 'the config to check (default: the one in force)', optional: true },
+  ],
+  examples: [
+    ['caretaker config check appliance.yml', 'every problem with its line, key and what to write instead'],
+  ],
   output: [
     ['file', 'path', 'the file that was checked'],
     ['valid', 'boolean', 'always true; an invalid config is an error with exit code 2'],
@@ -90,7 +101,10 @@ export const configCheck: CommandDefinition = {
 export const configShow: CommandDefinition = {
   name: 'config show',
   summary: 'Show every setting in force and where it comes from; secrets are masked.',
-  examples: [['caretaker config show', 'all settings'], ['caretaker config show --json', 'the same for a program']],
+  examples: [
+    ['caretaker config show', 'all settings'],
+    ['caretaker config show --json', 'the same for a program'],
+  ],
   output: [
     ['file', 'path', 'the config in force'],
     ['settings', 'list', 'key, value (as JSON text), from (file:line or default)'],
@@ -102,14 +116,20 @@ export const configShow: CommandDefinition = {
     return { data: { file: loaded.file, settings: effectiveConfig(loaded) } }
   },
   render: (data: { settings: readonly EffectiveSetting[] }, style: Style) =>
-    table(style, ['SETTING', 'FROM', 'VALUE'], data.settings.map(({ key, from, value }) => [key, from, value])),
+    table(
+      style,
+      ['SETTING', 'FROM', 'VALUE'],
+      data.settings.map(({ key, from, value }) => [key, from, value]),
+    ),
 }
 
 export const configDiff: CommandDefinition = {
   name: 'config diff',
   summary: 'Show what another config would change on this appliance, as a plan.',
   arguments: [{ name: 'file', description: 'the config to compare with the one in force' }],
-  examples: [['caretaker config diff new.yml', 'changed settings, then the steps "caretaker up new.yml" would take']],
+  examples: [
+    ['caretaker config diff new.yml', 'changed settings, then the steps "caretaker up new.yml" would take'],
+  ],
   output: [
     ['changes', 'list', 'key, change (added, removed, changed), old, new; secrets masked'],
     ['plan', 'list', 'the plans with their steps (id, summary, way_back, state)'],
@@ -121,8 +141,13 @@ export const configDiff: CommandDefinition = {
     return { data: await diffConfig(surroundingOf(call), file, call.places.configFile, call.signal) }
   },
   render: (data: { changes: readonly ConfigChange[]; plan: readonly Preview[] }, style: Style) => {
-    const rows = data.changes.map((change) => [change.key, change.change, `${change.old ?? ''} → ${change.new ?? ''}`])
-    const changes = rows.length === 0 ? 'No setting is different.' : table(style, ['SETTING', 'CHANGE', 'OLD → NEW'], rows)
+    const rows = data.changes.map((change) => [
+      change.key,
+      change.change,
+      `${change.old ?? ''} → ${change.new ?? ''}`,
+    ])
+    const changes =
+      rows.length === 0 ? 'No setting is different.' : table(style, ['SETTING', 'CHANGE', 'OLD → NEW'], rows)
     return `${changes}\n\n${renderPreviews(data.plan, style)}`
   },
 }
@@ -130,8 +155,11 @@ export const configDiff: CommandDefinition = {
 export const configSchema: CommandDefinition = {
   name: 'config schema',
   summary: 'Print the JSON Schema of the config.',
-  details: 'Put it beside appliance.yml: editors with a YAML language server then complete and check the file.',
-  examples: [['caretaker config schema > appliance.schema.json', 'the schema named in the first lines of the config']],
+  details:
+    'Put it beside appliance.yml: editors with a YAML language server then complete and check the file.',
+  examples: [
+    ['caretaker config schema > appliance.schema.json', 'the schema named in the first lines of the config'],
+  ],
   output: [['$schema', 'text', 'the document is a JSON Schema, draft 2020-12']],
   runs: 'here',
   async handler() {
@@ -145,5 +173,8 @@ async function loadNamed(call: Call) {
   const { loadConfig, loadConfigFile } = await import('@caretaker/appliance/config/load.ts')
   const file = call.arguments[0]
   if (file !== undefined) return loadConfigFile(call.ports, resolve(call.workingFolder, file))
-  return loadConfig(call.ports, { fromEnvironment: call.places.configFile, stateFolder: call.places.stateFolder })
+  return loadConfig(call.ports, {
+    fromEnvironment: call.places.configFile,
+    stateFolder: call.places.stateFolder,
+  })
 }

@@ -27,6 +27,8 @@ export const down: CommandDefinition = {
   },
   render(data: UpReport & { plan?: readonly Preview[] }, style: Style) {
     if (data.plan) return renderPreviews(data.plan, style)
-    return data.nothing_to_do ? 'Nothing to do: nothing was running.' : renderReport(data, style, 'Everything is stopped.')
+    return data.nothing_to_do
+      ? 'Nothing to do: nothing was running.'
+      : renderReport(data, style, 'Everything is stopped.')
   },
 }

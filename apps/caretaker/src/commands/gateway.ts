@@ -16,7 +16,9 @@ export const gateway: CommandDefinition = {
     const { runGateway } = await import('@caretaker/host/gateway/gateway.ts')
     const { uid } = call.ports.machine.user()
     const run =
-      typeof call.options.socket === 'string' ? dirname(call.options.socket) : runFolder(call.places.stateFolder, uid)
+      typeof call.options.socket === 'string'
+        ? dirname(call.options.socket)
+        : runFolder(call.places.stateFolder, uid)
     const running = await runGateway({
       paths: gatewayPaths(call.places.stateFolder, run),
       fallback: fallbackEndpoints(uid),

@@ -3,7 +3,12 @@ import type { CommandDefinition } from '../cli/definition.ts'
 import type { Style } from '../cli/style.ts'
 
 interface LogReport {
-  readonly logs: readonly { readonly app: string; readonly service: string; readonly file: string; readonly lines: readonly string[] }[]
+  readonly logs: readonly {
+    readonly app: string
+    readonly service: string
+    readonly file: string
+    readonly lines: readonly string[]
+  }[]
 }
 
 export const logs: CommandDefinition = {
@@ -31,6 +36,8 @@ export const logs: CommandDefinition = {
     data.logs.length === 0
       ? 'There are no logs yet.'
       : data.logs
-          .map(({ app, service, lines }) => [style.bold(`== ${app === '-' ? '' : `${app} `}${service}`), ...lines].join('\n'))
+          .map(({ app, service, lines }) =>
+            [style.bold(`== ${app === '-' ? '' : `${app} `}${service}`), ...lines].join('\n'),
+          )
           .join('\n\n'),
 }

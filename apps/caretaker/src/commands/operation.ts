@@ -25,7 +25,13 @@ export const operationList: CommandDefinition = {
       : table(
           style,
           ['OPERATION', 'STARTED', 'BY', 'STATE', 'PURPOSE'],
-          data.operations.map((entry) => [entry.operation, entry.started_at, entry.user, entry.state, entry.purpose]),
+          data.operations.map((entry) => [
+            entry.operation,
+            entry.started_at,
+            entry.user,
+            entry.state,
+            entry.purpose,
+          ]),
         ),
 }
 
@@ -64,7 +70,11 @@ export const operationShow: CommandDefinition = {
         state: progress.ended?.outcome ?? 'unfinished',
         purpose: first.plan.purpose,
         errors: progress.errors,
-        steps: progress.steps.map((entry) => ({ id: entry.step.id, state: entry.state, summary: entry.step.summary })),
+        steps: progress.steps.map((entry) => ({
+          id: entry.step.id,
+          state: entry.state,
+          summary: entry.step.summary,
+        })),
         records,
       },
     }
@@ -72,7 +82,11 @@ export const operationShow: CommandDefinition = {
   render: (data: Shown, style: Style) =>
     [
       `${style.bold(data.purpose)} (${data.operation}): ${data.state}`,
-      table(style, ['STATE', 'STEP'], data.steps.map((step) => [step.state, step.summary])),
+      table(
+        style,
+        ['STATE', 'STEP'],
+        data.steps.map((step) => [step.state, step.summary]),
+      ),
       ...data.errors.map((error) => renderError(error, style)),
     ].join('\n'),
 }
@@ -120,7 +134,10 @@ async function goOn(call: Call, wanted: 'resume' | 'undo'): Promise<Answer> {
 }
 
 function renderResult(data: OperationResult, style: Style): string {
-  return [`${data.operation}: ${data.outcome}`, ...data.errors.map((error) => renderError(error, style))].join('\n')
+  return [
+    `${data.operation}: ${data.outcome}`,
+    ...data.errors.map((error) => renderError(error, style)),
+  ].join('\n')
 }
 
 async function unknown(id: string): Promise<Error> {

@@ -14,20 +14,32 @@ const OUTPUT: readonly FieldDoc[] = [
 export const serviceOn: CommandDefinition = {
   name: 'service on',
   summary: 'Service mode: show a page with the reason instead of the applications.',
-  details: 'The page comes first, then the services are stopped. Postgres stays up for whoever works on the data.',
+  details:
+    'The page comes first, then the services are stopped. Postgres stays up for whoever works on the data.',
   arguments: [{ name: 'reason', description: 'what the visitors read' }],
   options: [{ flags: '--until <time>', description: 'planned end: 18:30, or 2026-11-20T18:30:00+01:00' }],
-  examples: [['caretaker service on "Moving to a new disk" --until 18:30', 'visitors read the reason and when to come back']],
+  examples: [
+    [
+      'caretaker service on "Moving to a new disk" --until 18:30',
+      'visitors read the reason and when to come back',
+    ],
+  ],
   output: OUTPUT,
   runs: 'daemon',
   async handler(call) {
     const { serviceOn: switchOn } = await import('@caretaker/appliance/lifecycle/manual-service.ts')
     const { appliance } = await openFor(call)
     const until = typeof call.options.until === 'string' ? call.options.until : undefined
-    const report = await switchOn(appliance, { reason: call.arguments[0] ?? '', until }, call.emit, call.signal)
+    const report = await switchOn(
+      appliance,
+      { reason: call.arguments[0] ?? '', until },
+      call.emit,
+      call.signal,
+    )
     return { data: report, exitCode: report.exit_code }
   },
-  render: (data: UpReport, style: Style) => renderReport(data, style, 'Service mode is on. "caretaker service off" ends it.'),
+  render: (data: UpReport, style: Style) =>
+    renderReport(data, style, 'Service mode is on. "caretaker service off" ends it.'),
 }
 
 export const serviceOff: CommandDefinition = {

@@ -14,7 +14,11 @@ export const status: CommandDefinition = {
     ['caretaker status --json', 'the same for a program'],
   ],
   output: [
-    ['state', 'text', 'running, degraded, starting, updating, standby, manual-service, failed, stopped, no-storage, wrong-storage, unconfigured, recovering, recovery-failed'],
+    [
+      'state',
+      'text',
+      'running, degraded, starting, updating, standby, manual-service, failed, stopped, no-storage, wrong-storage, unconfigured, recovering, recovery-failed',
+    ],
     ['code', 'text', 'stable code of the reason; OK when there is none'],
     ['reason', 'text', 'why'],
     ['next', 'text', 'what to type next'],
@@ -26,7 +30,11 @@ export const status: CommandDefinition = {
     ['daemon', 'object', 'running, pid'],
     ['gateway', 'object', 'running, pid, address'],
     ['apps', 'list', 'app, version, release, url, state, services (service, state, pid, since)'],
-    ['storage', 'object or null', 'backend, folder, instant_snapshots, total_bytes, available_bytes, reserve_bytes'],
+    [
+      'storage',
+      'object or null',
+      'backend, folder, instant_snapshots, total_bytes, available_bytes, reserve_bytes',
+    ],
     ['locked_by', 'object or null', 'the operation under way: pid, user, via, since, purpose'],
     ['unfinished_operations', 'list', 'operations that were interrupted; "up" finishes them'],
     ['exit_code', 'number', 'the exit code of the command'],
@@ -54,9 +62,17 @@ function renderStatus(report: StatusReport, style: Style): string {
   const more = parts.map((part) => `  ${style.warn(part.part)}: ${part.reason}\n    next: ${part.next}`)
   const rows = report.apps.flatMap((app) => [
     [app.app, app.version ?? '-', app.state, app.url],
-    ...app.services.map((service) => [`  ${service.service}`, '', service.state, service.pid === undefined ? '' : `pid ${service.pid}`]),
+    ...app.services.map((service) => [
+      `  ${service.service}`,
+      '',
+      service.state,
+      service.pid === undefined ? '' : `pid ${service.pid}`,
+    ]),
   ])
-  const apps = report.apps.length === 0 ? ['No applications. Add one: caretaker app add NAME SOURCE'] : [table(style, ['APPLICATION', 'VERSION', 'STATE', 'ADDRESS'], rows)]
+  const apps =
+    report.apps.length === 0
+      ? ['No applications. Add one: caretaker app add NAME SOURCE']
+      : [table(style, ['APPLICATION', 'VERSION', 'STATE', 'ADDRESS'], rows)]
   const { storage } = report
   return [
     ...head,
@@ -66,9 +82,19 @@ function renderStatus(report: StatusReport, style: Style): string {
     '',
     `gateway  ${report.gateway.running ? `on ${report.gateway.address}, pid ${report.gateway.pid}` : 'not running'}`,
     `daemon   ${report.daemon.running ? `pid ${report.daemon.pid}` : 'not running'}`,
-    ...(storage ? [`data     ${storage.folder} (${storage.backend}), ${formatBytes(storage.available_bytes)} of ${formatBytes(storage.total_bytes)} free`] : []),
+    ...(storage
+      ? [
+          `data     ${storage.folder} (${storage.backend}), ${formatBytes(storage.available_bytes)} of ${formatBytes(storage.total_bytes)} free`,
+        ]
+      : []),
     `config   ${report.appliance.config_file}`,
-    ...(report.locked_by ? [`now      ${report.locked_by.purpose} (pid ${report.locked_by.pid}, since ${report.locked_by.since})`] : []),
-    ...report.unfinished_operations.map((operation) => style.warn(`unfinished: ${operation}; "caretaker up" goes on with it`)),
+    ...(report.locked_by
+      ? [
+          `now      ${report.locked_by.purpose} (pid ${report.locked_by.pid}, since ${report.locked_by.since})`,
+        ]
+      : []),
+    ...report.unfinished_operations.map((operation) =>
+      style.warn(`unfinished: ${operation}; "caretaker up" goes on with it`),
+    ),
   ].join('\n')
 }

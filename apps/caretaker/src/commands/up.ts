@@ -13,7 +13,10 @@ export const up: CommandDefinition = {
   arguments: [{ name: 'file', description: 'a config to put in force', optional: true }],
   options: [
     { flags: '--dry-run', description: 'print the steps that would be taken, and take none' },
-    { flags: '--first-start', description: 'take an empty data volume for a beginning although this appliance was started before' },
+    {
+      flags: '--first-start',
+      description: 'take an empty data volume for a beginning although this appliance was started before',
+    },
   ],
   examples: [
     ['caretaker up', 'start everything that the config names'],
@@ -33,8 +36,12 @@ export const up: CommandDefinition = {
     const firstStart = call.options.firstStart === true
     const { up: bringUp, previewUp } = await import('@caretaker/appliance/lifecycle/up.ts')
     const { putConfigInForce, openCandidate } = await import('@caretaker/appliance/lifecycle/put-config.ts')
-    const path = file === undefined ? undefined : (await import('node:path')).resolve(call.workingFolder, file)
-    const candidate = path === undefined ? await openFor(call) : await openCandidate(surroundingOf(call), path, call.places.configFile)
+    const path =
+      file === undefined ? undefined : (await import('node:path')).resolve(call.workingFolder, file)
+    const candidate =
+      path === undefined
+        ? await openFor(call)
+        : await openCandidate(surroundingOf(call), path, call.places.configFile)
     if (call.options.dryRun === true) {
       return { data: { plan: await previewUp(candidate.appliance, { firstStart }, call.signal) } }
     }

@@ -1,12 +1,12 @@
+import { PassThrough } from 'node:stream'
+import { apiSocket } from '@caretaker/appliance/lifecycle/folders.ts'
 import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { redactDeep } from '@caretaker/kernel/secrets.ts'
-import { apiSocket } from '@caretaker/appliance/lifecycle/folders.ts'
 import Fastify from 'fastify'
-import { PassThrough } from 'node:stream'
 import { COMMANDS } from '../commands/all.ts'
 import type { RemoteCall, RemoteLine } from './client.ts'
-import type { DaemonLog } from './daemon-log.ts'
 import type { DaemonOptions } from './daemon.ts'
+import type { DaemonLog } from './daemon-log.ts'
 import type { Keeper } from './keeper.ts'
 import type { PageServer } from './page-server.ts'
 
@@ -30,13 +30,19 @@ export async function serveApi(
   // Nobody listens there any more: this process holds the lock of the daemon.
   await around.ports.files.remove(socket)
   const server = Fastify({ bodyLimit: BODY_LIMIT, forceCloseConnections: true, logger: false })
-  server.get('/v1/daemon', async () => ({ pid: around.pid, version: around.programs.version, started_at: startedAt }))
+  server.get('/v1/daemon', async () => ({
+    pid: around.pid,
+    version: around.programs.version,
+    started_at: startedAt,
+  }))
   server.post('/v1/page-link', async () => ({ url: page.link() }))
   server.post<{ Params: { name: string }; Body: RemoteCall }>(
     '/v1/commands/:name',
     { schema: { body: CALL_SCHEMA } },
     async (request, reply) => {
-      const definition = COMMANDS.find((entry) => entry.name === request.params.name && entry.runs === 'daemon')
+      const definition = COMMANDS.find(
+        (entry) => entry.name === request.params.name && entry.runs === 'daemon',
+      )
       if (!definition) {
         return reply.status(404).send({ error: unknownCommand(request.params.name).toReport() })
       }

@@ -1,9 +1,9 @@
+import { apiSocket } from '@caretaker/appliance/lifecycle/folders.ts'
+import { streamLines } from '@caretaker/host/stream-lines.ts'
 import { AppError, type ErrorReport } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
-import { apiSocket } from '@caretaker/appliance/lifecycle/folders.ts'
 import type { EmitEvent, OperationEvent } from '@caretaker/steps/events.ts'
-import { streamLines } from '@caretaker/host/stream-lines.ts'
 
 export interface DaemonInfo {
   readonly pid: number
@@ -12,11 +12,18 @@ export interface DaemonInfo {
 }
 
 /** The daemon of this run folder, when one answers. */
-export async function findDaemon(ports: Pick<Ports, 'network' | 'files'>, run: string): Promise<DaemonInfo | undefined> {
+export async function findDaemon(
+  ports: Pick<Ports, 'network' | 'files'>,
+  run: string,
+): Promise<DaemonInfo | undefined> {
   const socketPath = apiSocket(run)
   if (!(await ports.files.stat(socketPath))) return undefined
   try {
-    const response = await ports.network.request({ url: 'http://caretaker/v1/daemon', socketPath, timeoutMs: 2000 })
+    const response = await ports.network.request({
+      url: 'http://caretaker/v1/daemon',
+      socketPath,
+      timeoutMs: 2000,
+    })
     return response.status === 200 ? (JSON.parse(response.body) as DaemonInfo) : undefined
   } catch {
     return undefined
@@ -51,7 +58,12 @@ export async function runRemotely(
 ): Promise<{ readonly data: unknown; readonly exitCode: ExitCode }> {
   const path = `/v1/commands/${encodeURIComponent(name)}`
   try {
-    for await (const line of streamLines({ socketPath: apiSocket(run), path, body: JSON.stringify(call), signal })) {
+    for await (const line of streamLines({
+      socketPath: apiSocket(run),
+      path,
+      body: JSON.stringify(call),
+      signal,
+    })) {
       const message = JSON.parse(line) as RemoteLine
       if (message.type === 'event') emit(message.event)
       if (message.type === 'error') throw AppError.fromReport(message.error)

@@ -1,6 +1,6 @@
+import { dirname } from 'node:path'
 import { redactDeep } from '@caretaker/kernel/secrets.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
-import { dirname } from 'node:path'
 
 /** The log of the daemon: one JSON object a line. */
 export interface DaemonLog {

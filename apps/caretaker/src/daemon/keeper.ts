@@ -1,16 +1,16 @@
+import { keepLastGood } from '@caretaker/appliance/config/last-good.ts'
 import type { Appliance } from '@caretaker/appliance/lifecycle/appliance.ts'
+import { readFacts } from '@caretaker/appliance/lifecycle/facts.ts'
 import { boundLogs, renewCertificates } from '@caretaker/appliance/lifecycle/housekeeping.ts'
 import { UpKeeper } from '@caretaker/appliance/lifecycle/keep-up.ts'
 import { openInForce } from '@caretaker/appliance/lifecycle/open.ts'
-import { readFacts } from '@caretaker/appliance/lifecycle/facts.ts'
 import { showUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
 import { up } from '@caretaker/appliance/lifecycle/up.ts'
-import { keepLastGood } from '@caretaker/appliance/config/last-good.ts'
 import { isAppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { HOUR_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { fallbackEndpoints } from '../commands/gateway.ts'
-import type { DaemonLog } from './daemon-log.ts'
 import type { DaemonOptions } from './daemon.ts'
+import type { DaemonLog } from './daemon-log.ts'
 
 const TEND_EVERY_MS = 500
 const BOUND_LOGS_EVERY_MS = 30 * SECOND_MS
@@ -78,7 +78,8 @@ export class Keeper {
       this.#next.up = nowMs + TRY_AGAIN_MS
       await this.#bringUp(appliance, signal)
     }
-    for (const event of await this.#keeper.tend(appliance, signal)) await this.#log.info(`${event.app} ${event.service}: ${event.did}`, { because: event.because })
+    for (const event of await this.#keeper.tend(appliance, signal))
+      await this.#log.info(`${event.app} ${event.service}: ${event.did}`, { because: event.because })
     if (nowMs >= this.#next.logs) {
       this.#next.logs = nowMs + BOUND_LOGS_EVERY_MS
       await boundLogs(appliance)

@@ -1,8 +1,8 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { status } from '@caretaker/appliance/lifecycle/status.ts'
+import { hashOf } from '@caretaker/kernel/json.ts'
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
-import { hashOf } from '@caretaker/kernel/json.ts'
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import type { DaemonOptions } from './daemon.ts'
 import type { Keeper } from './keeper.ts'
@@ -37,20 +37,27 @@ export async function servePage(options: DaemonOptions, keeper: Keeper): Promise
   server.addHook('onRequest', async (request, reply) => {
     reply.headers(SAFETY_HEADERS)
     const allowed = [`127.0.0.1:${port()}`, `localhost:${port()}`, `[::1]:${port()}`]
-    if (!allowed.includes(request.headers.host ?? '')) await refuse(reply, 421, 'This page is for this machine only.')
+    if (!allowed.includes(request.headers.host ?? ''))
+      await refuse(reply, 421, 'This page is for this machine only.')
   })
   server.get<{ Querystring: { token?: string } }>('/open', async (request, reply) => {
     const { token = '' } = request.query
     const expires = take(tokens, token)
     if (expires === undefined || expires < clock.monotonicMs()) {
-      return refuse(reply, 403, 'This link was used already or is too old. Type "caretaker page" for a new one.')
+      return refuse(
+        reply,
+        403,
+        'This link was used already or is too old. Type "caretaker page" for a new one.',
+      )
     }
     const session = randomBytes(32).toString('base64url')
     sessions.add(session)
     reply.header('set-cookie', `${SESSION_COOKIE}=${session}; Path=/; HttpOnly; SameSite=Strict`)
     return reply.redirect('/')
   })
-  server.get('/state.css', async (_request, reply) => reply.type('text/css; charset=utf-8').send(STATE_PAGE_CSS))
+  server.get('/state.css', async (_request, reply) =>
+    reply.type('text/css; charset=utf-8').send(STATE_PAGE_CSS),
+  )
   server.get('/', async (request, reply) => {
     if (!hasSession(request, sessions)) {
       return refuse(reply, 403, 'Open this page with the link that "caretaker page" prints.')
@@ -79,11 +86,16 @@ async function currentPage(options: DaemonOptions, keeper: Keeper): Promise<stri
   const { appliance } = keeper
   if (!appliance) return renderUnconfiguredPage(stateFolder)
   const operations = await listOperations(ports.files, stateFolder)
-  return renderStatePage(await status(appliance, options.around.pid), operations.slice(0, SHOWN_OPERATIONS), ports.clock.now())
+  return renderStatePage(
+    await status(appliance, options.around.pid),
+    operations.slice(0, SHOWN_OPERATIONS),
+    ports.clock.now(),
+  )
 }
 
 const SAFETY_HEADERS = {
-  'content-security-policy': "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'content-security-policy':
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'cache-control': 'no-store',
@@ -95,7 +107,9 @@ function refuse(reply: FastifyReply, code: number, text: string) {
 
 function hasSession(request: FastifyRequest, sessions: ReadonlySet<string>): boolean {
   const cookies = (request.headers.cookie ?? '').split(';').map((part) => part.trim())
-  const value = cookies.find((part) => part.startsWith(`${SESSION_COOKIE}=`))?.slice(SESSION_COOKIE.length + 1)
+  const value = cookies
+    .find((part) => part.startsWith(`${SESSION_COOKIE}=`))
+    ?.slice(SESSION_COOKIE.length + 1)
   return value !== undefined && [...sessions].some((session) => isSame(session, value))
 }
 

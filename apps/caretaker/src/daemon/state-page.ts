@@ -7,7 +7,11 @@ import type { OperationSummary } from '@caretaker/steps/operations.ts'
 const REFRESH_S = 3
 
 /** The state of the appliance for a browser, from the same value as `status`. */
-export function renderStatePage(report: StatusReport, operations: readonly OperationSummary[], now: Date): string {
+export function renderStatePage(
+  report: StatusReport,
+  operations: readonly OperationSummary[],
+  now: Date,
+): string {
   const kind = report.state === 'running' ? 'good' : report.serving ? 'warn' : 'bad'
   return document(
     `${report.state} · ${report.appliance.domain}`,
@@ -18,7 +22,8 @@ export function renderStatePage(report: StatusReport, operations: readonly Opera
         ${report.next === '' ? '' : html`<p>Next: <code>${report.next}</code></p>`}
       </header>
       ${report.parts.map(
-        (part) => html`<section class="warn"><h2>${part.part}</h2><p>${part.reason}</p><p>Next: <code>${part.next}</code></p></section>`,
+        (part) =>
+          html`<section class="warn"><h2>${part.part}</h2><p>${part.reason}</p><p>Next: <code>${part.next}</code></p></section>`,
       )}
       <section>
         <h2>Applications</h2>
@@ -57,9 +62,12 @@ function appsTable(report: StatusReport): Html {
     <thead><tr><th>Application</th><th>Version</th><th>State</th><th>Address</th></tr></thead>
     <tbody>
       ${report.apps.map(
-        (app) => html`<tr><th scope="row">${app.app}</th><td>${app.version ?? '–'}</td><td>${app.state}</td><td><a href="${app.url}">${app.url}</a></td></tr>
+        (
+          app,
+        ) => html`<tr><th scope="row">${app.app}</th><td>${app.version ?? '–'}</td><td>${app.state}</td><td><a href="${app.url}">${app.url}</a></td></tr>
           ${app.services.map(
-            (service) => html`<tr class="sub"><td>${service.service}</td><td></td><td>${service.state}</td><td>${service.pid === undefined ? '' : `pid ${service.pid}`}</td></tr>`,
+            (service) =>
+              html`<tr class="sub"><td>${service.service}</td><td></td><td>${service.state}</td><td>${service.pid === undefined ? '' : `pid ${service.pid}`}</td></tr>`,
           )}`,
       )}
     </tbody>
@@ -71,7 +79,8 @@ function operationsTable(operations: readonly OperationSummary[]): Html {
     <thead><tr><th>Started</th><th>Purpose</th><th>State</th><th>By</th></tr></thead>
     <tbody>
       ${operations.map(
-        (entry) => html`<tr><td><time>${entry.started_at}</time></td><td>${entry.purpose}</td><td>${entry.state}</td><td>${entry.user}</td></tr>`,
+        (entry) =>
+          html`<tr><td><time>${entry.started_at}</time></td><td>${entry.purpose}</td><td>${entry.state}</td><td>${entry.user}</td></tr>`,
       )}
     </tbody>
   </table>`

@@ -14,7 +14,11 @@ export async function runInService(
   releaseId: string,
   service: Service,
   command: readonly string[],
-  options: { readonly timeoutMs: number; readonly onLine?: (line: string) => void; readonly env?: Readonly<Record<string, string>> },
+  options: {
+    readonly timeoutMs: number
+    readonly onLine?: (line: string) => void
+    readonly env?: Readonly<Record<string, string>>
+  },
   signal: AbortSignal,
 ): Promise<CommandResult> {
   const loaded = await loadRelease(appliance, app, releaseId)

@@ -47,7 +47,11 @@ export async function databaseAddress(appliance: Appliance, app: string): Promis
 }
 
 /** Our way into the cluster of an application. */
-export async function adminAddress(appliance: Appliance, app: string, database?: string): Promise<DatabaseAddress> {
+export async function adminAddress(
+  appliance: Appliance,
+  app: string,
+  database?: string,
+): Promise<DatabaseAddress> {
   const password = await appliance.secrets.obtain(`${app}/superuser`)
   return superuserAddress(clusterOf(appliance, app), password, database)
 }

@@ -23,9 +23,22 @@ export interface AppRecord {
 const recordPath = (appsFolder: string, app: string) => join(appsFolder, `${app}.json`)
 
 /** The record, an empty one for an application never seen. @throws AppError STATE_DAMAGED */
-export async function readAppRecord(files: Pick<Files, 'readText'>, appsFolder: string, app: string): Promise<AppRecord> {
+export async function readAppRecord(
+  files: Pick<Files, 'readText'>,
+  appsFolder: string,
+  app: string,
+): Promise<AppRecord> {
   const stored = await readStateFile<Partial<AppRecord>>(files, recordPath(appsFolder, app))
-  return { releaseId: undefined, pinned: undefined, since: undefined, ports: {}, databaseCreated: false, stopped: false, ...stored, app }
+  return {
+    releaseId: undefined,
+    pinned: undefined,
+    since: undefined,
+    ports: {},
+    databaseCreated: false,
+    stopped: false,
+    ...stored,
+    app,
+  }
 }
 
 /** Changes the record durably and gives the new one. */
@@ -47,7 +60,12 @@ export async function removeAppRecord(files: Files, appsFolder: string, app: str
 }
 
 /** Applications this machine knows, whether the config still names them or not. */
-export async function listAppRecords(files: Pick<Files, 'list'>, appsFolder: string): Promise<readonly string[]> {
+export async function listAppRecords(
+  files: Pick<Files, 'list'>,
+  appsFolder: string,
+): Promise<readonly string[]> {
   const entries = (await files.list(appsFolder)) ?? []
-  return entries.filter((entry) => entry.name.endsWith('.json')).map((entry) => entry.name.slice(0, -'.json'.length))
+  return entries
+    .filter((entry) => entry.name.endsWith('.json'))
+    .map((entry) => entry.name.slice(0, -'.json'.length))
 }

@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import type { Application } from '../application/application.ts'
+import { checkRuntime } from '../application/check-runtime.ts'
 import { readDeclarations } from '../application/declarations.ts'
 import { parseApplication } from '../application/parse.ts'
-import { checkRuntime } from '../application/check-runtime.ts'
 import type { Release } from '../release/release.ts'
 import { releaseFolder, releaseSourceFolder } from '../release/release.ts'
-import { readStateFile } from './state-file.ts'
 import type { Appliance } from './appliance.ts'
+import { readStateFile } from './state-file.ts'
 
 export interface LoadedRelease {
   readonly release: Release
@@ -35,7 +35,11 @@ export async function findRelease(
 }
 
 /** {@link findRelease} for one that must be there. @throws AppError BUILD_FAILED */
-export async function loadRelease(appliance: Appliance, app: string, releaseId: string): Promise<LoadedRelease> {
+export async function loadRelease(
+  appliance: Appliance,
+  app: string,
+  releaseId: string,
+): Promise<LoadedRelease> {
   const loaded = await findRelease(appliance, app, releaseId)
   if (loaded) return loaded
   throw new AppError('BUILD_FAILED', {
@@ -46,7 +50,13 @@ export async function loadRelease(appliance: Appliance, app: string, releaseId: 
 }
 
 /** The compose file of an application of this appliance, checked for the runtime in use. */
-export function parseFor(appliance: Appliance, app: string, file: string, text: string, strict: boolean): Application {
+export function parseFor(
+  appliance: Appliance,
+  app: string,
+  file: string,
+  text: string,
+  strict: boolean,
+): Application {
   const { environment = {}, secrets = {} } = appliance.config.applications[app] ?? {}
   const declared = readDeclarations(file, text)
   const application = parseApplication({

@@ -81,14 +81,40 @@ export function deriveState(facts: Facts, around: Surroundings): ApplianceState 
   const whole = facts.failures.appliance
   const base = { parts, until: undefined, serving: false }
   if (whole) {
-    return { ...base, state: stateOfFailure(whole.code), code: whole.code, reason: whole.why, next: whole.next, since: whole.since }
+    return {
+      ...base,
+      state: stateOfFailure(whole.code),
+      code: whole.code,
+      reason: whole.why,
+      next: whole.next,
+      since: whole.since,
+    }
+  }
+  if (!facts.startedBefore && !facts.activity) {
+    const reason = 'The appliance has not been started yet.'
+    return { ...base, state: 'stopped', code: 'NOT_STARTED', reason, next: 'caretaker up', since: undefined }
   }
   if (facts.wanted === 'down') {
-    return { ...base, state: 'stopped', code: 'STOPPED', reason: 'The appliance was stopped.', next: 'caretaker up', since: undefined }
+    return {
+      ...base,
+      state: 'stopped',
+      code: 'STOPPED',
+      reason: 'The appliance was stopped.',
+      next: 'caretaker up',
+      since: undefined,
+    }
   }
   if (facts.manual) {
     const { reason, since, until } = facts.manual
-    return { ...base, state: 'manual-service', code: 'MANUAL_SERVICE', reason, next: 'caretaker service off', since, until }
+    return {
+      ...base,
+      state: 'manual-service',
+      code: 'MANUAL_SERVICE',
+      reason,
+      next: 'caretaker service off',
+      since,
+      until,
+    }
   }
   if (around.standby !== false) {
     const next = 'Set "standby: false" in the config, then "caretaker up"'
@@ -96,20 +122,47 @@ export function deriveState(facts: Facts, around: Surroundings): ApplianceState 
   }
   if (facts.activity) {
     const { kind, since, serving } = facts.activity
-    return { ...base, serving, state: kind, code: kind.toUpperCase(), reason: ACTIVITY[kind], next: '', since }
+    return {
+      ...base,
+      serving,
+      state: kind,
+      code: kind.toUpperCase(),
+      reason: ACTIVITY[kind],
+      next: '',
+      since,
+    }
   }
   return { ...servingState(facts, around, parts), parts }
 }
 
-function servingState(facts: Facts, around: Surroundings, parts: readonly PartProblem[]): Omit<ApplianceState, 'parts'> {
+function servingState(
+  facts: Facts,
+  around: Surroundings,
+  parts: readonly PartProblem[],
+): Omit<ApplianceState, 'parts'> {
   const down = around.apps.filter(({ app, served }) => facts.failures[app] && !served)
   const first = parts[0]
   const base = { until: undefined, serving: true }
   if (first && around.apps.length > 0 && down.length === around.apps.length) {
-    return { ...base, serving: false, state: 'failed', code: first.code, reason: `${first.part}: ${first.reason}`, next: first.next, since: first.since }
+    return {
+      ...base,
+      serving: false,
+      state: 'failed',
+      code: first.code,
+      reason: `${first.part}: ${first.reason}`,
+      next: first.next,
+      since: first.since,
+    }
   }
   if (first) {
-    return { ...base, state: 'degraded', code: first.code, reason: `${first.part}: ${first.reason}`, next: first.next, since: first.since }
+    return {
+      ...base,
+      state: 'degraded',
+      code: first.code,
+      reason: `${first.part}: ${first.reason}`,
+      next: first.next,
+      since: first.since,
+    }
   }
   return { ...base, state: 'running', code: 'OK', reason: '', next: '', since: undefined }
 }

@@ -57,7 +57,11 @@ export interface Appliance extends Surrounding {
 }
 
 /** Puts the parts together as the config says. Changes nothing. */
-export async function openAppliance(around: Surrounding, config: Config, configFile: string): Promise<Appliance> {
+export async function openAppliance(
+  around: Surrounding,
+  config: Config,
+  configFile: string,
+): Promise<Appliance> {
   const { ports, stateFolder } = around
   const user = ports.machine.user()
   const folders = foldersOf(stateFolder, storageFolders(config, stateFolder), user.uid)
@@ -69,7 +73,11 @@ export async function openAppliance(around: Surrounding, config: Config, configF
     configFile,
     folders,
     serviceUser,
-    runtime: createProcessRuntime(ports, { applianceId: config.id, folder: folders.processes, pid: around.pid }),
+    runtime: createProcessRuntime(ports, {
+      applianceId: config.id,
+      folder: folders.processes,
+      pid: around.pid,
+    }),
     storage: createDirectoryStorage({
       files: ports.files,
       clock: ports.clock,

@@ -1,21 +1,21 @@
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { isName } from '@caretaker/kernel/ids.ts'
-import type { EmitEvent } from '@caretaker/steps/events.ts'
+import { sha256 } from '@caretaker/kernel/json.ts'
 import { writeDurably } from '@caretaker/ports/durable.ts'
+import type { EmitEvent } from '@caretaker/steps/events.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { type Preview, previewPlan } from '@caretaker/steps/preview.ts'
 import { runPlanLocked } from '@caretaker/steps/runner.ts'
 import { readDeclarations } from '../application/declarations.ts'
 import { editApplications } from '../config/edit.ts'
+import { keepLastGood } from '../config/last-good.ts'
 import { parseConfig } from '../config/parse.ts'
 import { fetchSource } from '../release/fetch.ts'
 import { resolveSource } from '../release/resolve.ts'
 import { parseSource } from '../release/source.ts'
-import { keepLastGood } from '../config/last-good.ts'
-import { sha256 } from '@caretaker/kernel/json.ts'
-import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
 import { listAppRecords, readAppRecord, updateAppRecord } from './app-records.ts'
+import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
 import type { OpenedAppliance } from './open.ts'
 import { applianceSteps, planApp, planRemoveApp, planStopApp } from './plan-up.ts'
 import { refreshGateway } from './refresh-gateway.ts'
@@ -43,7 +43,12 @@ interface AddedApp {
  * Adds an application to the config and starts it. Its source is looked at first: what cannot be used changes nothing.
  * @throws AppError APP_EXISTS, NAME_INVALID, SOURCE_…, COMPOSE_…, CONFIG_…, LOCKED
  */
-export async function addApp(opened: OpenedAppliance, wanted: NewApp, emit: EmitEvent, signal: AbortSignal): Promise<UpReport> {
+export async function addApp(
+  opened: OpenedAppliance,
+  wanted: NewApp,
+  emit: EmitEvent,
+  signal: AbortSignal,
+): Promise<UpReport> {
   const { appliance } = opened
   const { ports, stateFolder, actor, pid } = appliance
   await prepareStateFolder(appliance)
@@ -56,14 +61,22 @@ export async function addApp(opened: OpenedAppliance, wanted: NewApp, emit: Emit
 }
 
 /** The steps {@link addApp} would take for the application. @throws as {@link addApp} */
-export async function previewAddApp(opened: OpenedAppliance, wanted: NewApp, signal: AbortSignal): Promise<readonly Preview[]> {
+export async function previewAddApp(
+  opened: OpenedAppliance,
+  wanted: NewApp,
+  signal: AbortSignal,
+): Promise<readonly Preview[]> {
   const { appliance } = await withApp(opened, wanted, signal)
   const plan = planApp(appliance, await wantedRelease(appliance, wanted.name, signal))
   return [await previewPlan(applianceSteps(appliance), plan, signal)]
 }
 
 /** The appliance as it is with one more application in its config. */
-async function withApp({ appliance, loaded }: OpenedAppliance, wanted: NewApp, signal: AbortSignal): Promise<AddedApp> {
+async function withApp(
+  { appliance, loaded }: OpenedAppliance,
+  wanted: NewApp,
+  signal: AbortSignal,
+): Promise<AddedApp> {
   if (!isName(wanted.name)) {
     throw new AppError('NAME_INVALID', {
       what: `The application "${wanted.name}" was not added`,
@@ -129,17 +142,31 @@ export async function removeApp(
   const { appliance, loaded } = opened
   const { ports, stateFolder, actor, pid } = appliance
   await assertRemovable(appliance, options)
-  return withOperationLock(ports, stateFolder, { actor, purpose: `remove ${options.name}`, pid }, async () => {
-    const registry = applianceSteps(appliance)
-    const result = await runPlanLocked(runnerFor(appliance, registry, emit), await removalPlan(appliance, options), signal)
-    if (result.outcome === 'done' && appliance.config.applications[options.name]) {
-      const text = editApplications(loaded.text, { action: 'remove', name: options.name }, loaded.file)
-      await putText(appliance, text)
-      const { config } = parseConfig(text, loaded.file)
-      await refreshGateway(await openAppliance(appliance, config, loaded.file)).catch(() => undefined)
-    }
-    return { nothing_to_do: false, operations: [result], errors: result.errors, exit_code: result.exit_code }
-  })
+  return withOperationLock(
+    ports,
+    stateFolder,
+    { actor, purpose: `remove ${options.name}`, pid },
+    async () => {
+      const registry = applianceSteps(appliance)
+      const result = await runPlanLocked(
+        runnerFor(appliance, registry, emit),
+        await removalPlan(appliance, options),
+        signal,
+      )
+      if (result.outcome === 'done' && appliance.config.applications[options.name]) {
+        const text = editApplications(loaded.text, { action: 'remove', name: options.name }, loaded.file)
+        await putText(appliance, text)
+        const { config } = parseConfig(text, loaded.file)
+        await refreshGateway(await openAppliance(appliance, config, loaded.file)).catch(() => undefined)
+      }
+      return {
+        nothing_to_do: false,
+        operations: [result],
+        errors: result.errors,
+        exit_code: result.exit_code,
+      }
+    },
+  )
 }
 
 /** What {@link removeApp} would do. @throws as {@link removeApp} */

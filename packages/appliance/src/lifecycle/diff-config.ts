@@ -1,5 +1,5 @@
 import type { Preview } from '@caretaker/steps/preview.ts'
-import { compareConfigs, type ConfigChange } from '../config/compare.ts'
+import { type ConfigChange, compareConfigs } from '../config/compare.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Surrounding } from './appliance.ts'
 import { openCandidate } from './put-config.ts'
@@ -17,7 +17,10 @@ export async function diffConfig(
   configFile: string | undefined,
   signal: AbortSignal,
 ): Promise<ConfigDiff> {
-  const present = await loadConfig(around.ports, { fromEnvironment: configFile, stateFolder: around.stateFolder })
+  const present = await loadConfig(around.ports, {
+    fromEnvironment: configFile,
+    stateFolder: around.stateFolder,
+  })
   const candidate = await openCandidate(around, file, configFile)
   return {
     changes: compareConfigs(present.config, candidate.loaded.config),

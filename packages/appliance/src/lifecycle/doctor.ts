@@ -1,8 +1,9 @@
+import { join } from 'node:path'
 import type { ErrorCode } from '@caretaker/kernel/error-codes.ts'
 import { toAppError } from '@caretaker/kernel/errors.ts'
-import { parseCertificate } from '../certificates/renewal.ts'
 import { DAY_MS } from '@caretaker/kernel/time.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
+import { parseCertificate } from '../certificates/renewal.ts'
 import { loadConfig } from '../config/load.ts'
 import { checkPostgres } from '../database/health.ts'
 import { adminAddress, postgresPrograms } from './app-database.ts'
@@ -12,9 +13,8 @@ import { assertStorage } from './check-storage.ts'
 import { readFacts } from './facts.ts'
 import { authorityFile } from './gateway-service.ts'
 import { observeApps } from './observe.ts'
-import { certificateNames } from './routes.ts'
 import { seenProblems } from './problems.ts'
-import { join } from 'node:path'
+import { certificateNames } from './routes.ts'
 
 export interface Finding {
   /** What was looked at, as `storage`. */
@@ -40,11 +40,16 @@ export async function examine(
 ): Promise<readonly Finding[]> {
   let appliance: Appliance
   try {
-    const loaded = await loadConfig(around.ports, { fromEnvironment: configFile, stateFolder: around.stateFolder })
+    const loaded = await loadConfig(around.ports, {
+      fromEnvironment: configFile,
+      stateFolder: around.stateFolder,
+    })
     appliance = await openAppliance(around, loaded.config, loaded.file)
   } catch (error) {
     const reported = toAppError(error)
-    return [reported, ...reported.also].map((entry) => problem('config', entry.code, `${entry.what}: ${entry.why}`, entry.next))
+    return [reported, ...reported.also].map((entry) =>
+      problem('config', entry.code, `${entry.what}: ${entry.why}`, entry.next),
+    )
   }
   const findings: Finding[] = [ok('config', `${appliance.configFile} is valid`)]
   for (const check of CHECKS) {
@@ -86,7 +91,12 @@ const CHECKS: readonly Check[] = [
       await assertStorage(appliance, !startedBefore)
       const leftovers = startedBefore ? await appliance.storage.leftovers() : []
       return leftovers.map((leftover) =>
-        problem('storage', 'OPERATION_UNFINISHED', `${leftover.path} was left by an interrupted call`, 'caretaker up'),
+        problem(
+          'storage',
+          'OPERATION_UNFINISHED',
+          `${leftover.path} was left by an interrupted call`,
+          'caretaker up',
+        ),
       )
     },
   },
@@ -109,8 +119,18 @@ const CHECKS: readonly Check[] = [
         .filter((entry) => entry.state === 'unfinished' || entry.state === 'damaged')
         .map((entry) =>
           entry.state === 'damaged'
-            ? problem('operations', 'JOURNAL_DAMAGED', `${entry.operation}: ${entry.purpose}`, 'Look at the disk ("dmesg")')
-            : problem('operations', 'OPERATION_UNFINISHED', `${entry.operation} (${entry.purpose})`, 'caretaker up'),
+            ? problem(
+                'operations',
+                'JOURNAL_DAMAGED',
+                `${entry.operation}: ${entry.purpose}`,
+                'Look at the disk ("dmesg")',
+              )
+            : problem(
+                'operations',
+                'OPERATION_UNFINISHED',
+                `${entry.operation} (${entry.purpose})`,
+                'caretaker up',
+              ),
         ),
   },
   {
@@ -127,7 +147,9 @@ const CHECKS: readonly Check[] = [
     name: 'parts',
     says: 'every part runs',
     look: async (appliance, daemonPid) =>
-      (await seenProblems(appliance, daemonPid)).map((entry) => problem(entry.part, entry.code, entry.reason, entry.next)),
+      (await seenProblems(appliance, daemonPid)).map((entry) =>
+        problem(entry.part, entry.code, entry.reason, entry.next),
+      ),
   },
 ]
 
@@ -139,9 +161,18 @@ async function gatewayPorts(appliance: Appliance): Promise<readonly Finding[]> {
     if (port === null) continue
     const can = await appliance.ports.network.canListen(bind, port)
     if (can === 'yes') continue
-    const why = { 'in-use': 'another program uses it', 'no-permission': 'we may not use it', 'no-address': `this machine has no address ${bind}` }[can]
-    const next = can === 'in-use' ? `Find it with "ss -ltnp", stop it, then "caretaker up"` : 'Choose another address or port in the config, or run as root'
-    found.push(problem('ports', can === 'in-use' ? 'PORT_IN_USE' : 'NO_PERMISSION', `${bind}:${port}: ${why}`, next))
+    const why = {
+      'in-use': 'another program uses it',
+      'no-permission': 'we may not use it',
+      'no-address': `this machine has no address ${bind}`,
+    }[can]
+    const next =
+      can === 'in-use'
+        ? `Find it with "ss -ltnp", stop it, then "caretaker up"`
+        : 'Choose another address or port in the config, or run as root'
+    found.push(
+      problem('ports', can === 'in-use' ? 'PORT_IN_USE' : 'NO_PERMISSION', `${bind}:${port}: ${why}`, next),
+    )
   }
   return found
 }
@@ -155,7 +186,14 @@ async function certificates(appliance: Appliance): Promise<readonly Finding[]> {
     if (pem === undefined) continue
     const leftMs = new Date(parseCertificate(pem).validTo).getTime() - ports.clock.now().getTime()
     if (leftMs > 10 * DAY_MS) continue
-    found.push(problem('certificates', 'CERTIFICATE_INVALID', `${name} ends in ${Math.floor(leftMs / DAY_MS)} days`, 'caretaker up'))
+    found.push(
+      problem(
+        'certificates',
+        'CERTIFICATE_INVALID',
+        `${name} ends in ${Math.floor(leftMs / DAY_MS)} days`,
+        'caretaker up',
+      ),
+    )
   }
   return found
 }
@@ -167,7 +205,14 @@ async function databases(appliance: Appliance): Promise<readonly Finding[]> {
     if (status?.state !== 'running') continue
     const health = await checkPostgres(appliance.ports.databases, await adminAddress(appliance, app))
     if (health.state === 'ready') continue
-    found.push(problem('databases', 'POSTGRES_UNREACHABLE', `Postgres of ${app}: ${health.why}`, `caretaker logs ${app} postgres`))
+    found.push(
+      problem(
+        'databases',
+        'POSTGRES_UNREACHABLE',
+        `Postgres of ${app}: ${health.why}`,
+        `caretaker logs ${app} postgres`,
+      ),
+    )
   }
   return found
 }
@@ -177,4 +222,3 @@ const ok = (check: string, what: string): Finding => ({ check, result: 'ok', cod
 function problem(check: string, code: ErrorCode | string, what: string, next: string): Finding {
   return { check, result: 'problem', code, what, next }
 }
-

@@ -21,7 +21,8 @@ export async function down(
 ): Promise<UpReport> {
   const { ports, stateFolder, actor, pid } = appliance
   return withOperationLock(ports, stateFolder, { actor, purpose: 'stop the appliance', pid }, async () => {
-    if (options.remember) await updateFacts(ports.files, stateFolder, () => ({ wanted: 'down', activity: undefined }))
+    if (options.remember)
+      await updateFacts(ports.files, stateFolder, () => ({ wanted: 'down', activity: undefined }))
     const results: OperationResult[] = [...(await stopApps(appliance, emit, signal, { database: true }))]
     const registry = applianceSteps(appliance)
     const plan = planStopGateway(appliance)
@@ -44,5 +45,7 @@ export async function previewDown(appliance: Appliance, signal: AbortSignal): Pr
   const plans = [...(await runningServices(appliance))].map(([app, services]) =>
     planStopApp(appliance, app, services, { database: true, purpose: `stop ${app}` }),
   )
-  return Promise.all([...plans, planStopGateway(appliance)].map((plan) => previewPlan(registry, plan, signal)))
+  return Promise.all(
+    [...plans, planStopGateway(appliance)].map((plan) => previewPlan(registry, plan, signal)),
+  )
 }

@@ -40,7 +40,13 @@ export interface Facts {
   readonly activity: Activity | undefined
 }
 
-const INITIAL: Facts = { wanted: 'up', startedBefore: false, manual: undefined, failures: {}, activity: undefined }
+const INITIAL: Facts = {
+  wanted: 'up',
+  startedBefore: false,
+  manual: undefined,
+  failures: {},
+  activity: undefined,
+}
 
 const factsPath = (stateFolder: string) => join(stateFolder, 'facts.json')
 
@@ -58,7 +64,8 @@ export async function updateFacts(
 ): Promise<Facts> {
   const facts = await readFacts(files, stateFolder)
   const next = { ...facts, ...change(facts) }
-  if (JSON.stringify(next) !== JSON.stringify(facts)) await writeStateFile(files, factsPath(stateFolder), next)
+  if (JSON.stringify(next) !== JSON.stringify(facts))
+    await writeStateFile(files, factsPath(stateFolder), next)
   return next
 }
 

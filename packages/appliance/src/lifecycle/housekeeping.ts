@@ -12,7 +12,8 @@ import { certificatesEnsure } from './steps/certificates.ts'
 export async function boundLogs({ ports, folders }: Appliance): Promise<void> {
   for (const folder of (await ports.files.list(folders.logs)) ?? []) {
     for (const entry of (await ports.files.list(join(folders.logs, folder.name))) ?? []) {
-      if (entry.name.endsWith('.log')) await boundLog(ports.files, join(folders.logs, folder.name, entry.name))
+      if (entry.name.endsWith('.log'))
+        await boundLog(ports.files, join(folders.logs, folder.name, entry.name))
     }
   }
 }
@@ -27,7 +28,11 @@ export async function renewCertificates(appliance: Appliance, signal: AbortSigna
     steps: [planStep(certificatesEnsure(appliance), null, 'appliance')],
   })
   if (isNothingToDo(await previewPlan(registry, plan, signal))) return false
-  const result = await runPlan(runnerFor(appliance, registry, () => undefined), plan, signal)
+  const result = await runPlan(
+    runnerFor(appliance, registry, () => undefined),
+    plan,
+    signal,
+  )
   if (result.outcome === 'done') await refreshGateway(appliance)
   return result.outcome === 'done'
 }

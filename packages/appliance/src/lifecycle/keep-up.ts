@@ -5,10 +5,10 @@ import { CRASH_LIMIT, decideRestart } from '../runtime/backoff.ts'
 import { readLogTail } from '../runtime/logs.ts'
 import { APPLIANCE, type ServiceStatus } from '../runtime/runtime.ts'
 import { POSTGRES_SERVICE, startDatabase } from './app-database.ts'
-import { type Appliance } from './appliance.ts'
 import { readAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
 import { writeSecretFiles } from './app-secrets.ts'
+import { type Appliance } from './appliance.ts'
 import { addFailure, clearFailure, type Facts, readFacts, updateFacts } from './facts.ts'
 import { GATEWAY_SERVICE, gatewaySpec } from './gateway-service.ts'
 import { isGatewayCurrent, refreshGateway } from './refresh-gateway.ts'
@@ -28,7 +28,12 @@ interface Trouble {
 export interface KeptUp {
   readonly app: string
   readonly service: string
-  readonly did: 'noticed its end' | 'started it again' | 'could not start it' | 'is in a crash loop' | 'has recovered'
+  readonly did:
+    | 'noticed its end'
+    | 'started it again'
+    | 'could not start it'
+    | 'is in a crash loop'
+    | 'has recovered'
   readonly because: string
 }
 
@@ -45,7 +50,10 @@ export class UpKeeper {
     const done: KeptUp[] = []
     for (const status of await appliance.runtime.list()) {
       if (!(await this.#isWanted(appliance, facts, status))) continue
-      const event = status.state === 'ended' ? await this.#ended(appliance, status, signal) : await this.#runs(appliance, facts, status)
+      const event =
+        status.state === 'ended'
+          ? await this.#ended(appliance, status, signal)
+          : await this.#runs(appliance, facts, status)
       if (event) done.push(event)
     }
     if (done.some((event) => event.did !== 'noticed its end') && !(await isGatewayCurrent(appliance))) {
@@ -54,7 +62,11 @@ export class UpKeeper {
     return done
   }
 
-  async #isWanted(appliance: Appliance, facts: Facts, { app, service, state }: ServiceStatus): Promise<boolean> {
+  async #isWanted(
+    appliance: Appliance,
+    facts: Facts,
+    { app, service, state }: ServiceStatus,
+  ): Promise<boolean> {
     if (app === APPLIANCE || service === POSTGRES_SERVICE) return true
     if (facts.manual || appliance.config.standby !== false) return false
     if (state === 'running') return true
@@ -65,7 +77,11 @@ export class UpKeeper {
     return found !== undefined && found.restart !== 'no'
   }
 
-  async #ended(appliance: Appliance, status: ServiceStatus, signal: AbortSignal): Promise<KeptUp | undefined> {
+  async #ended(
+    appliance: Appliance,
+    status: ServiceStatus,
+    signal: AbortSignal,
+  ): Promise<KeptUp | undefined> {
     const { app, service } = status
     const nowMs = appliance.ports.clock.monotonicMs()
     const trouble = this.#troubleOf(app, service)
@@ -74,9 +90,13 @@ export class UpKeeper {
       const decision = decideRestart(trouble.endedAtMs, nowMs)
       trouble.restartAtMs = nowMs + decision.afterMs
       trouble.because = decision.because
-      if (decision.action === 'restart') return { app, service, did: 'noticed its end', because: decision.because }
-      await this.#nameCrashLoop(appliance, status, decision.because)
-      return { app, service, did: 'is in a crash loop', because: decision.because }
+      if (decision.action === 'restart' && decision.afterMs > 0) {
+        return { app, service, did: 'noticed its end', because: decision.because }
+      }
+      if (decision.action === 'slow-restart') {
+        await this.#nameCrashLoop(appliance, status, decision.because)
+        return { app, service, did: 'is in a crash loop', because: decision.because }
+      }
     }
     if (nowMs < trouble.restartAtMs) return undefined
     trouble.restartAtMs = undefined
@@ -89,14 +109,20 @@ export class UpKeeper {
     }
   }
 
-  async #runs(appliance: Appliance, facts: Facts, { app, service, startedAt }: ServiceStatus): Promise<KeptUp | undefined> {
+  async #runs(
+    appliance: Appliance,
+    facts: Facts,
+    { app, service, startedAt }: ServiceStatus,
+  ): Promise<KeptUp | undefined> {
     const trouble = this.#troubles.get(`${app}/${service}`)
     if (!trouble || trouble.endedAtMs.length === 0) return undefined
     const { clock, files } = appliance.ports
     if (clock.now().getTime() - Date.parse(startedAt) < CURED_MS) return undefined
     this.#troubles.delete(`${app}/${service}`)
     if (!facts.failures[partOf(app)]) return undefined
-    await updateFacts(files, appliance.stateFolder, ({ failures }) => ({ failures: clearFailure(failures, partOf(app)) }))
+    await updateFacts(files, appliance.stateFolder, ({ failures }) => ({
+      failures: clearFailure(failures, partOf(app)),
+    }))
     return { app, service, did: 'has recovered', because: 'it has run for a minute' }
   }
 
@@ -107,7 +133,11 @@ export class UpKeeper {
     return trouble
   }
 
-  async #nameCrashLoop(appliance: Appliance, { app, service, logFile }: ServiceStatus, because: string): Promise<void> {
+  async #nameCrashLoop(
+    appliance: Appliance,
+    { app, service, logFile }: ServiceStatus,
+    because: string,
+  ): Promise<void> {
     const lines = await readLogTail(appliance.ports.files, logFile, 3)
     const said = lines.length === 0 ? '' : `; it last wrote: ${lines.join(' | ')}`
     const name = app === APPLIANCE ? service : `${app} ${service}`
@@ -135,7 +165,11 @@ export class UpKeeper {
 /** The gateway's trouble is its own part: the applications behind it are not at fault. */
 const partOf = (app: string) => (app === APPLIANCE ? 'gateway' : app)
 
-async function startAgain(appliance: Appliance, { app, service }: ServiceStatus, signal: AbortSignal): Promise<void> {
+async function startAgain(
+  appliance: Appliance,
+  { app, service }: ServiceStatus,
+  signal: AbortSignal,
+): Promise<void> {
   const { ports, runtime, folders } = appliance
   if (app === APPLIANCE && service === GATEWAY_SERVICE) return runtime.start(gatewaySpec(appliance))
   if (service === POSTGRES_SERVICE) return startDatabase(appliance, app, signal)

@@ -26,24 +26,36 @@ export async function serviceOn(
   if (reason === '' || reason.length > LONGEST_REASON) {
     throw new AppError('USAGE', {
       what: 'Service mode was not switched on',
-      why: reason === '' ? 'the reason is empty' : `the reason has ${reason.length} characters, ${LONGEST_REASON} are allowed`,
+      why:
+        reason === ''
+          ? 'the reason is empty'
+          : `the reason has ${reason.length} characters, ${LONGEST_REASON} are allowed`,
       next: 'Say the reason for the people who will read it: caretaker service on "Moving to a new disk"',
     })
   }
   const until = wanted.until === undefined ? undefined : parseUntil(wanted.until, appliance.ports.clock.now())
   const { ports, stateFolder, actor, pid } = appliance
-  return withOperationLock(ports, stateFolder, { actor, purpose: `service mode: ${reason}`, pid }, async () => {
-    const since = ports.clock.now().toISOString()
-    await updateFacts(ports.files, stateFolder, ({ manual }) => ({
-      manual: { reason, since: manual?.since ?? since, ...(until === undefined ? {} : { until }) },
-    }))
-    await refreshGateway(appliance).catch(() => undefined)
-    return reportOf(await stopApps(appliance, emit, signal))
-  })
+  return withOperationLock(
+    ports,
+    stateFolder,
+    { actor, purpose: `service mode: ${reason}`, pid },
+    async () => {
+      const since = ports.clock.now().toISOString()
+      await updateFacts(ports.files, stateFolder, ({ manual }) => ({
+        manual: { reason, since: manual?.since ?? since, ...(until === undefined ? {} : { until }) },
+      }))
+      await refreshGateway(appliance).catch(() => undefined)
+      return reportOf(await stopApps(appliance, emit, signal))
+    },
+  )
 }
 
 /** Ends manual service mode and brings the applications up again. @throws AppError LOCKED */
-export async function serviceOff(appliance: Appliance, emit: EmitEvent, signal: AbortSignal): Promise<UpReport> {
+export async function serviceOff(
+  appliance: Appliance,
+  emit: EmitEvent,
+  signal: AbortSignal,
+): Promise<UpReport> {
   const { ports, stateFolder, actor, pid } = appliance
   return withOperationLock(ports, stateFolder, { actor, purpose: 'end service mode', pid }, async () => {
     await updateFacts(ports.files, stateFolder, () => ({ manual: undefined }))

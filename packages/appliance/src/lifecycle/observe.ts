@@ -1,7 +1,7 @@
+import { type AppRecord, readAppRecord } from './app-records.ts'
+import { findRelease, type LoadedRelease } from './app-release.ts'
 import type { Appliance } from './appliance.ts'
 import { type ApplianceState, deriveState, type PartProblem } from './appliance-state.ts'
-import { type AppRecord, readAppRecord } from './app-records.ts'
-import { type LoadedRelease, findRelease } from './app-release.ts'
 import { readFacts } from './facts.ts'
 import type { RoutedApp } from './routes.ts'
 
@@ -18,7 +18,8 @@ export async function observeApps(appliance: Appliance): Promise<readonly Observ
 
 async function observeApp(appliance: Appliance, app: string): Promise<ObservedApp> {
   const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
-  const running = record.releaseId === undefined ? undefined : await findRelease(appliance, app, record.releaseId)
+  const running =
+    record.releaseId === undefined ? undefined : await findRelease(appliance, app, record.releaseId)
   const service = running?.application.web.service
   const runs = service !== undefined && (await appliance.runtime.status(app, service))?.state === 'running'
   const webPort = runs ? record.ports[service] : undefined

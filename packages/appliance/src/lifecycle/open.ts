@@ -12,8 +12,14 @@ export interface OpenedAppliance {
  * The appliance of this state folder with the config that is found now.
  * @throws AppError CONFIG_…
  */
-export async function openConfigured(around: Surrounding, configFile: string | undefined): Promise<OpenedAppliance> {
-  const loaded = await loadConfig(around.ports, { fromEnvironment: configFile, stateFolder: around.stateFolder })
+export async function openConfigured(
+  around: Surrounding,
+  configFile: string | undefined,
+): Promise<OpenedAppliance> {
+  const loaded = await loadConfig(around.ports, {
+    fromEnvironment: configFile,
+    stateFolder: around.stateFolder,
+  })
   return { appliance: await openAppliance(around, loaded.config, loaded.file), loaded }
 }
 
@@ -32,14 +38,21 @@ export interface OpenedInForce extends OpenedAppliance {
  * The appliance with the config in force: the present one, or, while that is missing or not valid, the last good one.
  * @throws AppError CONFIG_… of the present one when there is no last good one
  */
-export async function openInForce(around: Surrounding, configFile: string | undefined): Promise<OpenedInForce> {
+export async function openInForce(
+  around: Surrounding,
+  configFile: string | undefined,
+): Promise<OpenedInForce> {
   try {
     return { ...(await openConfigured(around, configFile)), refused: undefined }
   } catch (error) {
     const refused = toAppError(error)
     const last = refused.exitCode === 2 ? await readLastGood(around.ports, around.stateFolder) : undefined
     if (!last) throw refused
-    return { appliance: await openAppliance(around, last.config, last.file), loaded: last, refused: named(refused, last.name) }
+    return {
+      appliance: await openAppliance(around, last.config, last.file),
+      loaded: last,
+      refused: named(refused, last.name),
+    }
   }
 }
 

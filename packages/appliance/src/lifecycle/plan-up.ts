@@ -1,4 +1,4 @@
-import { planStep, createPlan, createRegistry, type Plan, type StepRegistry } from '@caretaker/steps/plan.ts'
+import { createPlan, createRegistry, type Plan, planStep, type StepRegistry } from '@caretaker/steps/plan.ts'
 import type { Application } from '../application/application.ts'
 import type { PinnedSource } from '../release/release.ts'
 import { APPLIANCE } from '../runtime/runtime.ts'
@@ -57,7 +57,9 @@ export function planBase(appliance: Appliance, facts: Facts, firstStart: boolean
     steps: [
       planStep(gatewayStart(appliance), null, scope),
       planStep(certificatesEnsure(appliance), null, scope),
-      ...(isRoot ? [planStep(userCreate(appliance), null, scope), planStep(programsStage(appliance), null, scope)] : []),
+      ...(isRoot
+        ? [planStep(userCreate(appliance), null, scope), planStep(programsStage(appliance), null, scope)]
+        : []),
       planStep(storagePrepare(appliance), { firstStart: firstStart || !facts.startedBefore }, scope),
     ],
   })

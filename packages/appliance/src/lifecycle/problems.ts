@@ -7,7 +7,10 @@ import { readFacts } from './facts.ts'
 import { GATEWAY_SERVICE } from './gateway-service.ts'
 
 /** What does not work right now although no operation failed: the parts that make the appliance degraded. */
-export async function seenProblems(appliance: Appliance, daemonPid: number | undefined): Promise<readonly PartProblem[]> {
+export async function seenProblems(
+  appliance: Appliance,
+  daemonPid: number | undefined,
+): Promise<readonly PartProblem[]> {
   const { ports, stateFolder } = appliance
   const facts = await readFacts(ports.files, stateFolder)
   if (facts.wanted === 'down') return []
@@ -22,7 +25,10 @@ export async function seenProblems(appliance: Appliance, daemonPid: number | und
       since,
     })
   }
-  if (facts.startedBefore && (await appliance.runtime.status(APPLIANCE, GATEWAY_SERVICE))?.state !== 'running') {
+  if (
+    facts.startedBefore &&
+    (await appliance.runtime.status(APPLIANCE, GATEWAY_SERVICE))?.state !== 'running'
+  ) {
     problems.push({
       part: 'gateway',
       code: 'GATEWAY_UNREACHABLE',
@@ -57,7 +63,9 @@ export async function seenProblems(appliance: Appliance, daemonPid: number | und
       part: 'storage',
       code: 'STORAGE_SPACE',
       reason: `the data volume ${appliance.folders.data} is ${Math.round(space.usedRatio * 100)} % full, ${formatBytes(space.availableBytes)} are left`,
-      next: space.belowReserve ? 'Free space now: updates and clones are refused' : 'Make room before it is full',
+      next: space.belowReserve
+        ? 'Free space now: updates and clones are refused'
+        : 'Make room before it is full',
       since,
     })
   }

@@ -30,7 +30,10 @@ export async function openCandidate(
 }
 
 /** Makes the candidate the config of this state folder, and remembers it as the last good one. */
-export async function putConfigInForce({ appliance, loaded }: OpenedAppliance, configFile: string | undefined): Promise<Appliance> {
+export async function putConfigInForce(
+  { appliance, loaded }: OpenedAppliance,
+  configFile: string | undefined,
+): Promise<Appliance> {
   const { ports, stateFolder } = appliance
   const target = configCandidates({ fromEnvironment: configFile, stateFolder })[0] as string
   const known = configCandidates({ fromEnvironment: configFile, stateFolder })
@@ -45,7 +48,8 @@ export async function putConfigInForce({ appliance, loaded }: OpenedAppliance, c
 
 async function presentId(around: Surrounding, configFile: string | undefined): Promise<string | undefined> {
   try {
-    return (await loadConfig(around.ports, { fromEnvironment: configFile, stateFolder: around.stateFolder })).config.id
+    return (await loadConfig(around.ports, { fromEnvironment: configFile, stateFolder: around.stateFolder }))
+      .config.id
   } catch {
     // None, or one that is not valid: the candidate takes its place.
     return undefined

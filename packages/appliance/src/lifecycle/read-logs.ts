@@ -30,11 +30,21 @@ export async function readLogs(
     })
   }
   const all = await listLogs(appliance)
-  const ofApp = wanted.app === undefined ? all : all.filter((log) => log.app === wanted.app || isPart(log, wanted.app))
-  if (wanted.app !== undefined && ofApp.length === 0) throw unknown('APP_UNKNOWN', wanted.app, all.map((log) => (log.app === APPLIANCE ? log.service : log.app)))
+  const ofApp =
+    wanted.app === undefined ? all : all.filter((log) => log.app === wanted.app || isPart(log, wanted.app))
+  if (wanted.app !== undefined && ofApp.length === 0)
+    throw unknown(
+      'APP_UNKNOWN',
+      wanted.app,
+      all.map((log) => (log.app === APPLIANCE ? log.service : log.app)),
+    )
   const chosen = wanted.service === undefined ? ofApp : ofApp.filter((log) => log.service === wanted.service)
   if (wanted.service !== undefined && chosen.length === 0) {
-    throw unknown('SERVICE_UNKNOWN', wanted.service, ofApp.map((log) => log.service))
+    throw unknown(
+      'SERVICE_UNKNOWN',
+      wanted.service,
+      ofApp.map((log) => log.service),
+    )
   }
   return Promise.all(
     chosen.map(async (log) => ({ ...log, lines: await readLogTail(appliance.ports.files, log.file, count) })),

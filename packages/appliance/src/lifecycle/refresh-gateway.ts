@@ -49,7 +49,10 @@ export async function isGatewayCurrent(appliance: Appliance): Promise<boolean> {
   const status = await appliance.gateway.status().catch(() => undefined)
   if (!status) return false
   const wanted = await computeGatewayConfig(appliance)
-  return wanted.certificates.length === certificateNames(appliance.config).length && status.configHash === hashOf(wanted)
+  return (
+    wanted.certificates.length === certificateNames(appliance.config).length &&
+    status.configHash === hashOf(wanted)
+  )
 }
 
 /** Puts the config in force that follows from the state now. @throws AppError as `Gateway.apply` */

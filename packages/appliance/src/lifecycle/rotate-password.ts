@@ -21,13 +21,17 @@ export async function rotateAppPassword(
 ): Promise<UpReport> {
   assertApp(appliance, app)
   const { ports, stateFolder, actor, pid, secrets } = appliance
-  return withOperationLock(ports, stateFolder, { actor, purpose: `new database password for ${app}`, pid }, async () => {
-    const admin = await adminAddress(appliance, app)
-    const next = new Secret(`${app}/database`, generatePassword())
-    await secrets.replace(`${app}/database`, next.reveal())
-    const { user } = await databaseAddress(appliance, app)
-    await rotatePassword(ports.databases, { ...admin }, user, next)
-    return upLocked(appliance, { firstStart: false }, emit, signal)
-  })
+  return withOperationLock(
+    ports,
+    stateFolder,
+    { actor, purpose: `new database password for ${app}`, pid },
+    async () => {
+      const admin = await adminAddress(appliance, app)
+      const next = new Secret(`${app}/database`, generatePassword())
+      await secrets.replace(`${app}/database`, next.reveal())
+      const { user } = await databaseAddress(appliance, app)
+      await rotatePassword(ports.databases, { ...admin }, user, next)
+      return upLocked(appliance, { firstStart: false }, emit, signal)
+    },
+  )
 }
-

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { SECOND_MS } from '@caretaker/kernel/time.ts'
-import type { GatewayConfig, Route, ServiceReason } from '../gateway/gateway-config.ts'
-import type { ApplianceState } from './appliance-state.ts'
-import type { AppRecord } from './app-records.ts'
 import type { Config } from '../config/config.ts'
+import type { GatewayConfig, Route, ServiceReason } from '../gateway/gateway-config.ts'
+import type { AppRecord } from './app-records.ts'
+import type { ApplianceState } from './appliance-state.ts'
 
 /** What the gateway needs to know of one application. */
 export interface RoutedApp {
@@ -32,7 +32,16 @@ export function gatewayConfig(
       certificateFile: join(certificatesFolder, `${name}.crt`),
       keyFile: join(certificatesFolder, `${name}.key`),
     })),
-    routes: names.map((name) => routeOf(config, name, apps.find((entry) => entry.app === name), state, hold_seconds, now)),
+    routes: names.map((name) =>
+      routeOf(
+        config,
+        name,
+        apps.find((entry) => entry.app === name),
+        state,
+        hold_seconds,
+        now,
+      ),
+    ),
     ...(state.serving ? {} : { service: serviceReason(state, now) }),
     trustedProxies: [...trusted_proxies],
   }
@@ -50,12 +59,17 @@ export function serviceReason(state: ApplianceState, now: string): ServiceReason
 }
 
 /** One certificate for the appliance's own name, one for each application. */
-export function certificateNames(config: Config): readonly { readonly name: string; readonly hosts: readonly string[] }[] {
+export function certificateNames(
+  config: Config,
+): readonly { readonly name: string; readonly hosts: readonly string[] }[] {
   const apps = Object.entries(config.applications).map(([name, app]) => ({
     name: `app-${name}`,
     hosts: [...new Set([...app.hosts, ...app.aliases])],
   }))
-  return [{ name: 'appliance', hosts: [...new Set([config.identity.hostname, config.identity.domain])] }, ...apps]
+  return [
+    { name: 'appliance', hosts: [...new Set([config.identity.hostname, config.identity.domain])] },
+    ...apps,
+  ]
 }
 
 function routeOf(
@@ -88,10 +102,25 @@ function appReason(
   now: string,
 ): ServiceReason {
   if (problem) {
-    return { code: problem.code, reason: problem.reason.slice(0, 2000), next: problem.next.slice(0, 2000), since: problem.since }
+    return {
+      code: problem.code,
+      reason: problem.reason.slice(0, 2000),
+      next: problem.next.slice(0, 2000),
+      since: problem.since,
+    }
   }
   if (app?.record.stopped) {
-    return { code: 'APP_STOPPED', reason: `${name} was stopped.`, next: `caretaker app restart ${name}`, since: app.record.since ?? now }
+    return {
+      code: 'APP_STOPPED',
+      reason: `${name} was stopped.`,
+      next: `caretaker app restart ${name}`,
+      since: app.record.since ?? now,
+    }
   }
-  return { code: 'APP_NOT_STARTED', reason: `${name} has not been started yet.`, next: 'caretaker up', since: state.since ?? now }
+  return {
+    code: 'APP_NOT_STARTED',
+    reason: `${name} has not been started yet.`,
+    next: 'caretaker up',
+    since: state.since ?? now,
+  }
 }

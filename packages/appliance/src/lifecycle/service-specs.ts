@@ -1,14 +1,14 @@
 import { join } from 'node:path'
-import { DEFAULT_HEALTH, DEFAULT_STOP } from '../runtime/defaults.ts'
-import type { HealthSpec, ServiceSpec } from '../runtime/runtime.ts'
 import type { Application, Service } from '../application/application.ts'
 import { serviceEnvironment } from '../application/wiring.ts'
 import { releaseSourceFolder } from '../release/release.ts'
+import { DEFAULT_HEALTH, DEFAULT_STOP } from '../runtime/defaults.ts'
+import type { HealthSpec, ServiceSpec } from '../runtime/runtime.ts'
+import { databaseAddress } from './app-database.ts'
 import { appFolders, volumeFolder } from './app-files.ts'
 import type { AppRecord } from './app-records.ts'
 import type { LoadedRelease } from './app-release.ts'
 import { type Appliance, programFolder } from './appliance.ts'
-import { databaseAddress } from './app-database.ts'
 import { serviceLog } from './folders.ts'
 
 /** Services of the application that listen, in order. */
@@ -18,7 +18,9 @@ export function listeningServices(application: Application): readonly Service[] 
 
 /** The address under which people reach an application. */
 export function publicUrl(appliance: Appliance, app: string): string {
-  const { hosts, path_prefix } = appliance.config.applications[app] as Appliance['config']['applications'][string]
+  const { hosts, path_prefix } = appliance.config.applications[
+    app
+  ] as Appliance['config']['applications'][string]
   const port = appliance.config.gateway.https_port
   return `https://${hosts[0]}${port === 443 ? '' : `:${port}`}${path_prefix === '/' ? '' : path_prefix}`
 }
@@ -55,7 +57,9 @@ export async function serviceSpec(
       volumePaths: Object.fromEntries(
         application.volumes.map((volume) => [volume.name, volumeFolder(appliance, app, volume)]),
       ),
-      secretFiles: Object.fromEntries(application.secrets.map(({ name }) => [name, join(folders.secrets, name)])),
+      secretFiles: Object.fromEntries(
+        application.secrets.map(({ name }) => [name, join(folders.secrets, name)]),
+      ),
       secrets: appliance.config.applications[app]?.secrets ?? {},
       environment: {},
     }),
@@ -75,7 +79,11 @@ function commandOf(service: Service): ServiceSpec['command'] {
 }
 
 /** The health check of the compose file; for the web service without one, its health path. */
-function healthOf(application: Application, service: Service, port: number | undefined): HealthSpec | undefined {
+function healthOf(
+  application: Application,
+  service: Service,
+  port: number | undefined,
+): HealthSpec | undefined {
   const { web } = application
   const isWeb = web.service === service.name && port !== undefined
   const path = { kind: 'http' as const, port: port ?? 0, path: web.health }

@@ -1,7 +1,7 @@
 import { listReleases } from '../release/list.ts'
+import { volumeFolder } from './app-files.ts'
 import type { Appliance } from './appliance.ts'
 import { assertApp } from './apps.ts'
-import { volumeFolder } from './app-files.ts'
 import { observeApps } from './observe.ts'
 import { publicUrl } from './service-specs.ts'
 import { listApps, type ServiceLine } from './status.ts'
@@ -10,13 +10,24 @@ export interface AppReport {
   readonly app: string
   readonly url: string
   readonly source: string
-  readonly release: { readonly version: string; readonly releaseId: string; readonly pin: string; readonly builtAt: string; readonly builtBy: string } | null
+  readonly release: {
+    readonly version: string
+    readonly releaseId: string
+    readonly pin: string
+    readonly builtAt: string
+    readonly builtBy: string
+  } | null
   readonly releases: readonly string[]
   readonly services: readonly ServiceLine[]
   readonly volumes: readonly { readonly name: string; readonly kind: string; readonly folder: string }[]
   readonly commands: readonly string[]
   readonly jobs: readonly { readonly name: string; readonly schedule: string; readonly missed: string }[]
-  readonly snapshots: readonly { readonly name: string; readonly created_at: string | null; readonly size_bytes: number; readonly state: string }[]
+  readonly snapshots: readonly {
+    readonly name: string
+    readonly created_at: string | null
+    readonly size_bytes: number
+    readonly state: string
+  }[]
   readonly notices: readonly string[]
 }
 

@@ -6,8 +6,8 @@ import type { StorageSpace } from '../storage/storage.ts'
 import { POSTGRES_SERVICE } from './app-database.ts'
 import type { Appliance } from './appliance.ts'
 import type { ApplianceState } from './appliance-state.ts'
-import { seenProblems } from './problems.ts'
 import { observeApps, observeState } from './observe.ts'
+import { seenProblems } from './problems.ts'
 import { publicUrl } from './service-specs.ts'
 
 export interface ServiceLine {
@@ -30,11 +30,27 @@ export interface AppLine {
 export interface StatusReport extends Omit<ApplianceState, 'since' | 'until'> {
   readonly since: string | null
   readonly until: string | null
-  readonly appliance: { readonly id: string; readonly domain: string; readonly config_file: string; readonly state_folder: string }
+  readonly appliance: {
+    readonly id: string
+    readonly domain: string
+    readonly config_file: string
+    readonly state_folder: string
+  }
   readonly daemon: { readonly running: boolean; readonly pid: number | null }
-  readonly gateway: { readonly running: boolean; readonly pid: number | null; readonly address: string | null }
+  readonly gateway: {
+    readonly running: boolean
+    readonly pid: number | null
+    readonly address: string | null
+  }
   readonly apps: readonly AppLine[]
-  readonly storage: { readonly backend: string; readonly folder: string; readonly instant_snapshots: boolean; readonly total_bytes: number; readonly available_bytes: number; readonly reserve_bytes: number } | null
+  readonly storage: {
+    readonly backend: string
+    readonly folder: string
+    readonly instant_snapshots: boolean
+    readonly total_bytes: number
+    readonly available_bytes: number
+    readonly reserve_bytes: number
+  } | null
   readonly locked_by: LockHolder | null
   readonly unfinished_operations: readonly string[]
   readonly exit_code: ExitCode
@@ -57,14 +73,26 @@ export async function status(appliance: Appliance, daemonPid: number | undefined
     ...state,
     since: state.since ?? null,
     until: state.until ?? null,
-    appliance: { id: config.id, domain: config.identity.domain, config_file: appliance.configFile, state_folder: stateFolder },
+    appliance: {
+      id: config.id,
+      domain: config.identity.domain,
+      config_file: appliance.configFile,
+      state_folder: stateFolder,
+    },
     daemon: { running: daemonPid !== undefined, pid: daemonPid ?? null },
     gateway: {
       running: gateway !== undefined,
       pid: gateway?.pid ?? null,
       address: https ? `${https.host}:${https.port}` : null,
     },
-    apps: apps.map((line) => ({ ...line, state: state.parts.some((part) => part.part === line.app && line.state !== 'stopped') && line.state !== 'serving' ? 'failed' : line.state })),
+    apps: apps.map((line) => ({
+      ...line,
+      state:
+        state.parts.some((part) => part.part === line.app && line.state !== 'stopped') &&
+        line.state !== 'serving'
+          ? 'failed'
+          : line.state,
+    })),
     storage: space
       ? {
           backend: appliance.storage.backend,
@@ -76,14 +104,17 @@ export async function status(appliance: Appliance, daemonPid: number | undefined
         }
       : null,
     locked_by: holder ?? null,
-    unfinished_operations: holder ? [] : operations.filter((entry) => entry.state === 'unfinished').map((entry) => entry.operation),
+    unfinished_operations: holder
+      ? []
+      : operations.filter((entry) => entry.state === 'unfinished').map((entry) => entry.operation),
     exit_code: exitCodeOf(state),
   }
 }
 
 /** 0 for what is wanted, 3 when not every part works, else the exit code of the reason. */
 export function exitCodeOf(state: Pick<ApplianceState, 'state' | 'code'>): ExitCode {
-  if (['running', 'standby', 'manual-service', 'stopped', 'starting', 'updating'].includes(state.state)) return 0
+  if (['running', 'standby', 'manual-service', 'stopped', 'starting', 'updating'].includes(state.state))
+    return 0
   if (state.state === 'degraded') return 3
   return state.code in ERROR_CODES ? ERROR_CODES[state.code as ErrorCode].exit : 1
 }

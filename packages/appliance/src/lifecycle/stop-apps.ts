@@ -3,8 +3,8 @@ import { isNothingToDo, previewPlan } from '@caretaker/steps/preview.ts'
 import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
 import { APPLIANCE } from '../runtime/runtime.ts'
 import { POSTGRES_SERVICE } from './app-database.ts'
-import { type Appliance, runnerFor } from './appliance.ts'
 import { loadRelease } from './app-release.ts'
+import { type Appliance, runnerFor } from './appliance.ts'
 import { applianceSteps, planStopApp } from './plan-up.ts'
 
 /**
@@ -40,10 +40,15 @@ export async function runningServices(appliance: Appliance): Promise<ReadonlyMap
   return byApp
 }
 
-async function inStartOrder(appliance: Appliance, app: string, services: readonly string[]): Promise<string[]> {
+async function inStartOrder(
+  appliance: Appliance,
+  app: string,
+  services: readonly string[],
+): Promise<string[]> {
   const statuses = await Promise.all(services.map((service) => appliance.runtime.status(app, service)))
   const releaseId = statuses.find((status) => status)?.releaseId
-  const loaded = releaseId === undefined ? undefined : await loadRelease(appliance, app, releaseId).catch(() => undefined)
+  const loaded =
+    releaseId === undefined ? undefined : await loadRelease(appliance, app, releaseId).catch(() => undefined)
   const order = loaded?.application.services.map((service) => service.name) ?? []
   return [...services].sort((a, b) => order.indexOf(a) - order.indexOf(b))
 }

@@ -1,7 +1,7 @@
 import type { AppError } from '@caretaker/kernel/errors.ts'
 import { createGatewayClient, storeGatewayConfig } from '../gateway/client.ts'
-import type { Endpoint, GatewayConfig } from '../gateway/gateway-config.ts'
 import { gatewayPaths } from '../gateway/gateway.ts'
+import type { Endpoint, GatewayConfig } from '../gateway/gateway-config.ts'
 import { DEFAULT_STOP } from '../runtime/defaults.ts'
 import { createProcessRuntime } from '../runtime/process-runtime.ts'
 import { APPLIANCE } from '../runtime/runtime.ts'
@@ -19,7 +19,11 @@ export async function showUnconfigured(
   error: AppError,
 ): Promise<void> {
   const { ports, stateFolder, programs, pid } = around
-  const folders = foldersOf(stateFolder, { data: stateFolder, volatile: stateFolder }, ports.machine.user().uid)
+  const folders = foldersOf(
+    stateFolder,
+    { data: stateFolder, volatile: stateFolder },
+    ports.machine.user().uid,
+  )
   const paths = gatewayPaths(stateFolder, folders.run)
   const config: GatewayConfig = {
     applianceId: 'unconfigured',
@@ -44,7 +48,15 @@ export async function showUnconfigured(
     app: APPLIANCE,
     service: GATEWAY_SERVICE,
     releaseId: 'embedded',
-    command: [programs.node, programs.main, 'gateway', '--state', stateFolder, '--socket', paths.controlSocket],
+    command: [
+      programs.node,
+      programs.main,
+      'gateway',
+      '--state',
+      stateFolder,
+      '--socket',
+      paths.controlSocket,
+    ],
     revision: 'embedded',
     cwd: '/',
     env: { PATH: '/usr/bin:/bin', HOME: stateFolder },

@@ -32,10 +32,17 @@ export interface UpReport {
  * keep the others from starting. Failures of steps are in the report, and remembered until the part works.
  * @throws AppError LOCKED
  */
-export async function up(appliance: Appliance, options: UpOptions, emit: EmitEvent, signal: AbortSignal): Promise<UpReport> {
+export async function up(
+  appliance: Appliance,
+  options: UpOptions,
+  emit: EmitEvent,
+  signal: AbortSignal,
+): Promise<UpReport> {
   const claim = { actor: appliance.actor, purpose: 'start the appliance', pid: appliance.pid }
   await prepareStateFolder(appliance)
-  return withOperationLock(appliance.ports, appliance.stateFolder, claim, () => upLocked(appliance, options, emit, signal))
+  return withOperationLock(appliance.ports, appliance.stateFolder, claim, () =>
+    upLocked(appliance, options, emit, signal),
+  )
 }
 
 /** {@link up} for a caller that holds the lock. */
@@ -61,7 +68,11 @@ export async function upLocked(
 }
 
 /** What `up` would do now, as `runPlan` would take it. Looks only; may fetch sources to know the releases. */
-export async function previewUp(appliance: Appliance, options: UpOptions, signal: AbortSignal): Promise<readonly Preview[]> {
+export async function previewUp(
+  appliance: Appliance,
+  options: UpOptions,
+  signal: AbortSignal,
+): Promise<readonly Preview[]> {
   const registry = applianceSteps(appliance)
   const facts = await readFacts(appliance.ports.files, appliance.stateFolder)
   const base = planBase(appliance, facts, options.firstStart)
@@ -139,7 +150,10 @@ class UpWork {
 
   async report(): Promise<UpReport> {
     const failed = this.#operations.filter((result) => result.outcome !== 'done')
-    const codes: ExitCode[] = [...failed.map((result) => result.exit_code), ...this.#errors.map((error) => error.exit_code)]
+    const codes: ExitCode[] = [
+      ...failed.map((result) => result.exit_code),
+      ...this.#errors.map((error) => error.exit_code),
+    ]
     return {
       nothing_to_do: this.#operations.length === 0 && this.#errors.length === 0,
       operations: this.#operations,
@@ -151,7 +165,8 @@ class UpWork {
   /** The state is no longer "starting", and the gateway shows what is. */
   async end(): Promise<void> {
     await this.#change(() => ({ activity: undefined }))
-    if (!(await isGatewayCurrent(this.#appliance))) await refreshGateway(this.#appliance).catch(() => undefined)
+    if (!(await isGatewayCurrent(this.#appliance)))
+      await refreshGateway(this.#appliance).catch(() => undefined)
   }
 
   async #app(app: string): Promise<void> {
@@ -190,7 +205,8 @@ class UpWork {
 
   async #fail(part: string, error: ErrorReport): Promise<void> {
     if (error.code === 'CANCELLED') return
-    if (!this.#errors.some((known) => known.code === error.code && known.why === error.why)) this.#errors.push(error)
+    if (!this.#errors.some((known) => known.code === error.code && known.why === error.why))
+      this.#errors.push(error)
     const at = this.#appliance.ports.clock.now().toISOString()
     await this.#change((facts) => ({ failures: addFailure(facts.failures, part, error, at) }))
   }
@@ -223,4 +239,3 @@ function cancelled(operation: string): AppError {
     next: `"caretaker operation resume ${operation}" goes on; so does "caretaker up"`,
   })
 }
-

@@ -14,11 +14,16 @@ import type { WantedRelease } from './plan-up.ts'
  * no update; for one that never ran, what its source holds now.
  * @throws AppError SOURCE_NOT_FOUND, SOURCE_REFUSED, SOURCE_CHANGED, COMPOSE_…, CONFIG_…
  */
-export async function wantedRelease(appliance: Appliance, app: string, signal: AbortSignal): Promise<WantedRelease> {
+export async function wantedRelease(
+  appliance: Appliance,
+  app: string,
+  signal: AbortSignal,
+): Promise<WantedRelease> {
   const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
   if (record.releaseId !== undefined && record.pinned) {
     const loaded = await findRelease(appliance, app, record.releaseId, true)
-    if (loaded) return { app, releaseId: record.releaseId, pinned: record.pinned, application: loaded.application }
+    if (loaded)
+      return { app, releaseId: record.releaseId, pinned: record.pinned, application: loaded.application }
   }
   const pinned = record.pinned ?? (await pinSource(appliance, app, signal))
   const { application } = await fetchFor(appliance, app, pinned, signal)

@@ -16,7 +16,13 @@ export type RestartDecision =
  */
 export function decideRestart(endedAtMs: readonly number[], nowMs: number): RestartDecision {
   const recent = endedAtMs.filter((at) => nowMs - at <= CRASH_WINDOW_MS).length
-  const afterMs = Math.min(FIRST_PAUSE_MS * 2 ** Math.max(0, recent - 1), LONGEST_PAUSE_MS)
-  if (recent < CRASH_LIMIT) return { action: 'restart', afterMs, because: `ended ${recent} times in 5 minutes` }
-  return { action: 'slow-restart', afterMs: LONGEST_PAUSE_MS, because: `ended ${recent} times in 5 minutes: a crash loop` }
+  // The first end in a while is most often a lone accident: no pause.
+  const afterMs = recent <= 1 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (recent - 2), LONGEST_PAUSE_MS)
+  if (recent < CRASH_LIMIT)
+    return { action: 'restart', afterMs, because: `ended ${recent} times in 5 minutes` }
+  return {
+    action: 'slow-restart',
+    afterMs: LONGEST_PAUSE_MS,
+    because: `ended ${recent} times in 5 minutes: a crash loop`,
+  }
 }

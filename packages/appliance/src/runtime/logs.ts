@@ -1,12 +1,16 @@
-import type { Files } from '@caretaker/ports/files.ts'
 import { MIB } from '@caretaker/kernel/units.ts'
+import type { Files } from '@caretaker/ports/files.ts'
 
 /** A log file is set aside at this size; with {@link KEPT_LOGS} older ones this bounds the logs of one service. */
 export const MAX_LOG_BYTES = 10 * MIB
 export const KEPT_LOGS = 3
 
 /** The last `count` lines of a log file, fewer when there are fewer. */
-export async function readLogTail(files: Pick<Files, 'readText'>, path: string, count: number): Promise<readonly string[]> {
+export async function readLogTail(
+  files: Pick<Files, 'readText'>,
+  path: string,
+  count: number,
+): Promise<readonly string[]> {
   const text = (await files.readText(path)) ?? ''
   return text
     .split('\n')

@@ -147,7 +147,9 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
     async list() {
       const entries = (await files.list(options.folder)) ?? []
       const records = await Promise.all(
-        entries.filter((entry) => entry.name.endsWith('.json')).map((entry) => readRecord(join(options.folder, entry.name))),
+        entries
+          .filter((entry) => entry.name.endsWith('.json'))
+          .map((entry) => readRecord(join(options.folder, entry.name))),
       )
       return Promise.all(records.filter((record) => record !== undefined).map(statusOf))
     },
@@ -166,7 +168,10 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
           file,
           args,
           // Found again, and ended, when the one who waits for it dies: see endLeftovers.
-          env: { ...spec.env, CARETAKER_LABEL: `${options.applianceId}/${spec.app}/${RUN_PREFIX}${options.pid}` },
+          env: {
+            ...spec.env,
+            CARETAKER_LABEL: `${options.applianceId}/${spec.app}/${RUN_PREFIX}${options.pid}`,
+          },
           cwd: spec.cwd,
           ...(spec.owner ? { owner: spec.owner } : {}),
           timeoutMs: runOptions.timeoutMs,
@@ -179,7 +184,11 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
     async endLeftovers() {
       const recorded = await this.list()
       const found = await processes.findByLabel(options.applianceId)
-      const known = new Map(recorded.filter((entry) => entry.state === 'running').map((entry) => [`${entry.app}/${entry.service}`, entry.pid]))
+      const known = new Map(
+        recorded
+          .filter((entry) => entry.state === 'running')
+          .map((entry) => [`${entry.app}/${entry.service}`, entry.pid]),
+      )
       const ended: { app: string; service: string; pid: number }[] = []
       for (const { identity, label } of found) {
         // Children of a recorded service carry its label too and belong to it.

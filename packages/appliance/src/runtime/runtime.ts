@@ -95,7 +95,10 @@ export interface Runtime {
 /** Changes whenever a running service would have to be started anew to follow its spec. */
 export function specHash(spec: ServiceSpec): string {
   const env = Object.fromEntries(
-    Object.entries(spec.env).map(([name, value]) => [name, value instanceof Secret ? value.fingerprint() : value]),
+    Object.entries(spec.env).map(([name, value]) => [
+      name,
+      value instanceof Secret ? value.fingerprint() : value,
+    ]),
   )
   const { cwd, owner, releaseId } = spec
   const command = spec.revision ?? spec.command

@@ -15,10 +15,13 @@ import type { ReleaseInput } from './release-prepare.ts'
 export const appCommit = (appliance: Appliance) =>
   defineStep<ReleaseInput, null>({
     kind: 'app.commit',
-    describe: ({ app, releaseId }) => `Run the smoke test of ${app} and record ${releaseId} as the release that runs`,
+    describe: ({ app, releaseId }) =>
+      `Run the smoke test of ${app} and record ${releaseId} as the release that runs`,
     async check({ app, releaseId }) {
       const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
-      return record.releaseId === releaseId && !record.stopped ? { state: 'done' } : { state: 'needed', before: null }
+      return record.releaseId === releaseId && !record.stopped
+        ? { state: 'done' }
+        : { state: 'needed', before: null }
     },
     async apply({ app, releaseId }, _before, { signal, progress }) {
       const { ports, folders } = appliance
@@ -28,7 +31,8 @@ export const appCommit = (appliance: Appliance) =>
         const service = serviceNamed(application, smoke.service)
         const options = { timeoutMs: smoke.timeoutMs, onLine: progress }
         const result = await runInService(appliance, app, releaseId, service, smoke.command, options, signal)
-        if (result.exitCode !== 0) throw smokeFailed(app, `"${smoke.command.join(' ')}" ${commandTail(result)}`)
+        if (result.exitCode !== 0)
+          throw smokeFailed(app, `"${smoke.command.join(' ')}" ${commandTail(result)}`)
       }
       await updateAppRecord(ports.files, folders.apps, app, {
         releaseId,

@@ -23,7 +23,10 @@ export const appMigrate = (appliance: Appliance) =>
       const loaded = await loadRelease(appliance, app, releaseId).catch(() => undefined)
       if (!loaded) return { state: 'needed', before: null }
       if (await isCommitted(appliance, app, releaseId)) return { state: 'done' }
-      if ((await appliance.runtime.status(app, 'postgres'))?.state !== 'running' && loaded.application.database) {
+      if (
+        (await appliance.runtime.status(app, 'postgres'))?.state !== 'running' &&
+        loaded.application.database
+      ) {
         return { state: 'needed', before: null }
       }
       return (await isPending(appliance, loaded.application, releaseId, signal))
@@ -37,7 +40,8 @@ export const appMigrate = (appliance: Appliance) =>
       const service = serviceNamed(application, migrate.service)
       const options = { timeoutMs: migrate.timeoutMs, onLine: progress }
       const result = await runInService(appliance, app, releaseId, service, migrate.run, options, signal)
-      if (result.exitCode !== 0) throw migrationFailed(app, `"${migrate.run.join(' ')}" ${commandTail(result)}`)
+      if (result.exitCode !== 0)
+        throw migrationFailed(app, `"${migrate.run.join(' ')}" ${commandTail(result)}`)
     },
     undo: 'impossible',
     timeoutMs: 24 * HOUR_MS,

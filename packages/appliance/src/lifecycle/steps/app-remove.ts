@@ -44,14 +44,21 @@ export const appForget = (appliance: Appliance) =>
     async apply({ app, withData }) {
       const { ports, folders, secrets, stateFolder } = appliance
       const own = appFolders(appliance, app)
-      for (const folder of [own.volatile, own.secrets, own.socket, join(folders.logs, app)]) await ports.files.remove(folder)
-      await updateFacts(ports.files, stateFolder, (facts) => ({ failures: clearFailure(facts.failures, app) }))
+      for (const folder of [own.volatile, own.secrets, own.socket, join(folders.logs, app)])
+        await ports.files.remove(folder)
+      await updateFacts(ports.files, stateFolder, (facts) => ({
+        failures: clearFailure(facts.failures, app),
+      }))
       if (withData) {
         await secrets.removeAll(`${app}/`)
         await removeAppRecord(ports.files, folders.apps, app)
       } else {
         // Added again, it finds its data and takes the release that its source holds then.
-        await updateAppRecord(ports.files, folders.apps, app, { releaseId: undefined, pinned: undefined, ports: {} })
+        await updateAppRecord(ports.files, folders.apps, app, {
+          releaseId: undefined,
+          pinned: undefined,
+          ports: {},
+        })
       }
       await ports.files.remove(releasesFolder(stateFolder, app))
     },

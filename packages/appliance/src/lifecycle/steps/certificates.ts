@@ -21,7 +21,13 @@ export const certificatesEnsure = (appliance: Appliance) =>
       await ports.files.makeFolder(folders.certificates, 0o711)
       const authorityPem = await ensureAuthority(appliance)
       for (const { name, hosts } of certificateNames(config)) {
-        const request = { folder: folders.certificates, name, hosts, authorityKey: config.keys.ca_key, authorityPem }
+        const request = {
+          folder: folders.certificates,
+          name,
+          hosts,
+          authorityKey: config.keys.ca_key,
+          authorityPem,
+        }
         await ensureServerCertificate(ports, request)
       }
     },

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
-import { MINUTE_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { AppError } from '@caretaker/kernel/errors.ts'
+import { MINUTE_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { quoteIdentifier } from '@caretaker/ports/database.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
-import { checkPostgres } from '../../database/health.ts'
 import { createCluster } from '../../database/create.ts'
+import { checkPostgres } from '../../database/health.ts'
 import { assertCluster, hasCluster } from '../../database/inspect.ts'
 import { createDatabase, ensureRole, hasDatabase } from '../../database/roles.ts'
 import { specHash } from '../../runtime/runtime.ts'
@@ -43,7 +43,13 @@ export const postgresCreate = (appliance: Appliance) =>
       const { ports, secrets, folders } = appliance
       await ports.files.makeFolder(join(folders.run, 'pg'), 0o711)
       const password = await secrets.obtain(`${app}/superuser`)
-      await createCluster(ports, await postgresPrograms(appliance), clusterOf(appliance, app), password, signal)
+      await createCluster(
+        ports,
+        await postgresPrograms(appliance),
+        clusterOf(appliance, app),
+        password,
+        signal,
+      )
     },
     undo: 'not-needed',
     timeoutMs: 5 * MINUTE_MS,
@@ -57,7 +63,8 @@ export const postgresStart = (appliance: Appliance) =>
     async check({ app }) {
       const status = await appliance.runtime.status(app, POSTGRES_SERVICE)
       if (status?.state !== 'running') return { state: 'needed', before: null }
-      if (status.specHash !== specHash(await postgresSpec(appliance, app))) return { state: 'needed', before: null }
+      if (status.specHash !== specHash(await postgresSpec(appliance, app)))
+        return { state: 'needed', before: null }
       const health = await checkPostgres(appliance.ports.databases, await adminAddress(appliance, app))
       return health.state === 'ready' ? { state: 'done' } : { state: 'needed', before: null }
     },
@@ -84,7 +91,9 @@ export const databaseCreate = (appliance: Appliance) =>
         )
         const present = new Set(rows.map((row) => row.extname))
         const complete = extensions.every((name) => present.has(name))
-        return complete && (await isRecorded(appliance, app)) ? { state: 'done' } : { state: 'needed', before: null }
+        return complete && (await isRecorded(appliance, app))
+          ? { state: 'done' }
+          : { state: 'needed', before: null }
       } catch {
         return { state: 'needed', before: null }
       }
@@ -105,7 +114,8 @@ export const databaseCreate = (appliance: Appliance) =>
       await createDatabase(ports.databases, admin, address)
       const inside = await adminAddress(appliance, app, address.database)
       await ports.databases.withSession(inside, { timeoutMs: MINUTE_MS }, async (session) => {
-        for (const name of extensions) await session.query(`CREATE EXTENSION IF NOT EXISTS ${quoteIdentifier(name)}`)
+        for (const name of extensions)
+          await session.query(`CREATE EXTENSION IF NOT EXISTS ${quoteIdentifier(name)}`)
       })
       await updateAppRecord(ports.files, folders.apps, app, { databaseCreated: true })
     },
@@ -115,7 +125,9 @@ export const databaseCreate = (appliance: Appliance) =>
 
 /** While Postgres is stopped nothing can be asked: a database that was made is taken to be there. */
 async function waiting(appliance: Appliance, app: string) {
-  return (await isRecorded(appliance, app)) ? ({ state: 'done' } as const) : ({ state: 'needed', before: null } as const)
+  return (await isRecorded(appliance, app))
+    ? ({ state: 'done' } as const)
+    : ({ state: 'needed', before: null } as const)
 }
 
 async function isRecorded(appliance: Appliance, app: string): Promise<boolean> {

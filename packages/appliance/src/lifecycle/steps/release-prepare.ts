@@ -1,8 +1,8 @@
 import { HOUR_MS } from '@caretaker/kernel/time.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
+import type { PinnedSource } from '../../release/release.ts'
 import { findRelease } from '../app-release.ts'
 import type { Appliance } from '../appliance.ts'
-import type { PinnedSource } from '../../release/release.ts'
 import { prepareFor } from '../prepare-release.ts'
 
 export type ReleaseInput = {
@@ -17,7 +17,9 @@ export const releasePrepare = (appliance: Appliance) =>
     describe: ({ app, releaseId, pinned }) =>
       `Prepare the release ${releaseId} of ${app} (${(pinned as PinnedSource).pin.slice(0, 20)}…)`,
     async check({ app, releaseId }) {
-      return (await findRelease(appliance, app, releaseId)) ? { state: 'done' } : { state: 'needed', before: null }
+      return (await findRelease(appliance, app, releaseId))
+        ? { state: 'done' }
+        : { state: 'needed', before: null }
     },
     async apply({ app, pinned }, _before, context) {
       await prepareFor(appliance, app, pinned as PinnedSource, context)

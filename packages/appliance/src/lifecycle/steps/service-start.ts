@@ -19,10 +19,12 @@ type ServiceInput = {
 export const serviceStart = (appliance: Appliance) =>
   defineStep<ServiceInput, null>({
     kind: 'service.start',
-    describe: ({ app, service, releaseId }) => `Start the service ${service} of ${app} (${releaseId}) and wait until it is healthy`,
+    describe: ({ app, service, releaseId }) =>
+      `Start the service ${service} of ${app} (${releaseId}) and wait until it is healthy`,
     async check({ app, releaseId, service }) {
       const status = await appliance.runtime.status(app, service)
-      if (status?.state !== 'running' || status.releaseId !== releaseId) return { state: 'needed', before: null }
+      if (status?.state !== 'running' || status.releaseId !== releaseId)
+        return { state: 'needed', before: null }
       const loaded = await loadRelease(appliance, app, releaseId)
       const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
       const named = serviceNamed(loaded.application, service)
@@ -57,7 +59,8 @@ async function ensurePorts(appliance: Appliance, application: Application): Prom
   for (const service of application.services.filter(needsPort)) {
     const known = record.ports[service.name]
     const running = (await runtime.status(app, service.name))?.state === 'running'
-    const usable = known !== undefined && (running || (await ports.network.canListen('127.0.0.1', known)) === 'yes')
+    const usable =
+      known !== undefined && (running || (await ports.network.canListen('127.0.0.1', known)) === 'yes')
     chosen[service.name] = usable ? known : await ports.network.freePort()
   }
   return updateAppRecord(ports.files, folders.apps, app, { ports: chosen })

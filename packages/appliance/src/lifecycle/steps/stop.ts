@@ -12,7 +12,8 @@ type StopInput = {
 export const serviceStop = (appliance: Appliance) =>
   defineStep<StopInput, null>({
     kind: 'service.stop',
-    describe: ({ app, service }) => (app === APPLIANCE ? `Stop the ${service}` : `Stop the service ${service} of ${app}`),
+    describe: ({ app, service }) =>
+      app === APPLIANCE ? `Stop the ${service}` : `Stop the service ${service} of ${app}`,
     async check({ app, service }) {
       const status = await appliance.runtime.status(app, service)
       return status === undefined ? { state: 'done' } : { state: 'needed', before: null }

@@ -1,10 +1,10 @@
-import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { AppError } from '@caretaker/kernel/errors.ts'
+import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
-import type { Appliance } from '../appliance.ts'
 import { appFolders, makeServiceFolder, volumeFolder } from '../app-files.ts'
 import { readAppRecord } from '../app-records.ts'
 import { loadRelease } from '../app-release.ts'
+import type { Appliance } from '../appliance.ts'
 import type { ReleaseInput } from './release-prepare.ts'
 
 /** The folders of an application: its snapshot unit with the data volumes, and its volatile ones. */
@@ -20,7 +20,9 @@ export const unitCreate = (appliance: Appliance) =>
         return { state: 'needed', before: null }
       }
       const wanted = await wantedFolders(appliance, app, releaseId)
-      const there = await Promise.all(wanted.map(async (folder) => (await ports.files.stat(folder)) !== undefined))
+      const there = await Promise.all(
+        wanted.map(async (folder) => (await ports.files.stat(folder)) !== undefined),
+      )
       return wanted.length > 0 && there.every(Boolean) ? { state: 'done' } : { state: 'needed', before: null }
     },
     async apply({ app, releaseId }) {
@@ -30,13 +32,18 @@ export const unitCreate = (appliance: Appliance) =>
       await ports.files.makeFolder(folders.run, 0o711)
       await ports.files.makeFolder(`${folders.run}/secrets`, 0o711)
       await ports.files.makeFolder(`${folders.run}/pg`, 0o711)
-      for (const folder of await wantedFolders(appliance, app, releaseId)) await makeServiceFolder(appliance, folder)
+      for (const folder of await wantedFolders(appliance, app, releaseId))
+        await makeServiceFolder(appliance, folder)
     },
     undo: 'not-needed',
     timeoutMs: MINUTE_MS,
   })
 
-async function wantedFolders(appliance: Appliance, app: string, releaseId: string): Promise<readonly string[]> {
+async function wantedFolders(
+  appliance: Appliance,
+  app: string,
+  releaseId: string,
+): Promise<readonly string[]> {
   const loaded = await loadRelease(appliance, app, releaseId).catch(() => undefined)
   if (!loaded) return []
   const { volatile, home, secrets } = appFolders(appliance, app)

@@ -17,7 +17,16 @@ export const userCreate = (appliance: Appliance) =>
         appliance.ports.processes,
         {
           file: 'useradd',
-          args: ['--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin', SERVICE_USER],
+          args: [
+            '--system',
+            '--user-group',
+            '--no-create-home',
+            '--home-dir',
+            '/nonexistent',
+            '--shell',
+            '/usr/sbin/nologin',
+            SERVICE_USER,
+          ],
           env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
           timeoutMs: MINUTE_MS,
         },
