@@ -11,7 +11,7 @@ export interface StepContext {
   /** Fires when a person cancels or the time of the step is over. */
   readonly signal: AbortSignal
   /** Says how far it is, for the person who waits. */
-  progress(message: string): void
+  readonly progress: (message: string) => void
 }
 
 /**

@@ -3,11 +3,11 @@ import { styleText } from 'node:util'
 /** Colours for one stream. */
 export interface Style {
   readonly width: number
-  bold(text: string): string
-  dim(text: string): string
-  good(text: string): string
-  bad(text: string): string
-  warn(text: string): string
+  readonly bold: (text: string) => string
+  readonly dim: (text: string) => string
+  readonly good: (text: string) => string
+  readonly bad: (text: string) => string
+  readonly warn: (text: string) => string
 }
 
 /** Colours when the stream is a terminal that wants them (NO_COLOR, FORCE_COLOR and TERM=dumb count). */

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import type { CommandDefinition } from '../cli/definition.ts'
 
 /** The gateway process; started by the appliance, not by people. */
@@ -10,7 +11,6 @@ export const gateway: CommandDefinition = {
   runs: 'here',
   hidden: true,
   async handler(call) {
-    const { dirname } = await import('node:path')
     const { gatewayPaths } = await import('@caretaker/appliance/gateway/gateway.ts')
     const { runFolder } = await import('@caretaker/appliance/lifecycle/folders.ts')
     const { runGateway } = await import('@caretaker/host/gateway/gateway.ts')

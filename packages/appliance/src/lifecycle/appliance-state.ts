@@ -140,18 +140,19 @@ function servingState(
   around: Surroundings,
   parts: readonly PartProblem[],
 ): Omit<ApplianceState, 'parts'> {
-  const down = around.apps.filter(({ app, served }) => facts.failures[app] && !served)
+  const down = around.apps.filter(({ served }) => !served)
   const first = parts[0]
   const base = { until: undefined, serving: true }
-  if (first && around.apps.length > 0 && down.length === around.apps.length) {
+  if (around.apps.length > 0 && down.length === around.apps.length) {
+    const reason = first ? `${first.part}: ${first.reason}` : 'No application runs.'
     return {
       ...base,
       serving: false,
       state: 'failed',
-      code: first.code,
-      reason: `${first.part}: ${first.reason}`,
-      next: first.next,
-      since: first.since,
+      code: first?.code ?? 'NOTHING_RUNS',
+      reason,
+      next: first?.next ?? 'caretaker up',
+      since: first?.since,
     }
   }
   if (first) {

@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import type { ErrorCode } from '@caretaker/kernel/error-codes.ts'
 import { toAppError } from '@caretaker/kernel/errors.ts'
 import { DAY_MS } from '@caretaker/kernel/time.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
@@ -219,6 +218,6 @@ async function databases(appliance: Appliance): Promise<readonly Finding[]> {
 
 const ok = (check: string, what: string): Finding => ({ check, result: 'ok', code: 'OK', what, next: '' })
 
-function problem(check: string, code: ErrorCode | string, what: string, next: string): Finding {
+function problem(check: string, code: string, what: string, next: string): Finding {
   return { check, result: 'problem', code, what, next }
 }

@@ -4,7 +4,7 @@ import { formatDuration } from '@caretaker/kernel/time.ts'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import type { ProcessIdentity } from '@caretaker/ports/process.ts'
-import type { Runtime, ServiceSpec, ServiceStatus, StopSpec } from './runtime.ts'
+import type { Runtime, ServiceStatus, StopSpec } from './runtime.ts'
 import { specHash } from './runtime.ts'
 
 type RuntimePorts = Pick<Ports, 'files' | 'processes' | 'clock'>
