@@ -178,3 +178,5 @@ export async function bootstrap() {
   await ensureInstalled()
   await ensureBuilt()
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await bootstrap()
