@@ -77,12 +77,20 @@ export function upgradeExchange(
   }
 }
 
+/** How long the other side may take to read the last answer and close; then the connection ends without asking. */
+const LINGER_MS = 2000
+
 /** Writes a whole answer to a bare socket and closes it. */
 export function endWith(socket: Duplex, answer: PageResponse): void {
-  if (!socket.writable) return
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
   const lines = Object.entries({ ...answer.headers, connection: 'close' }).map(
     ([name, value]) => `${name}: ${value}`,
   )
   const first = `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ''}`
+  // Closing at once would lose the answer when the other side is still sending; never closing would let it stay.
+  setTimeout(() => socket.destroy(), LINGER_MS).unref()
   socket.end(`${[first, ...lines].join('\r\n')}\r\n\r\n${answer.body}`)
 }

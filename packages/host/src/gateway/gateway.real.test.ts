@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net'
+import { type AddressInfo, connect, createServer as createTcpServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
@@ -306,6 +306,20 @@ describe('what is no proper request', () => {
     socket.write('abc')
     await vi.waitFor(() => expect(told).toMatch(/200 OK[^]*"bytes":3/), POLL)
     socket.destroy()
+  })
+
+  test('a connection that says nothing, and one that stops half-way, are ended', async () => {
+    const silent = connect({ host: '127.0.0.1', port, allowHalfOpen: true }).resume()
+    const stopped = connectTls({
+      host: '127.0.0.1',
+      port,
+      rejectUnauthorized: false,
+      allowHalfOpen: true,
+    }).resume()
+    stopped.write('GET / HTTP/1.1\r\nhost: local')
+    await Promise.all([silent, stopped].map((socket) => once(socket, 'end')))
+    silent.destroy()
+    stopped.destroy()
   })
 
   test('another kind of upgrade is an ordinary request', async () => {
