@@ -309,7 +309,7 @@ describe('what is no proper request', () => {
   })
 
   test('a connection that says nothing, and one that stops half-way, are ended', async () => {
-    const silent = connect({ host: '127.0.0.1', port, allowHalfOpen: true }).resume()
+    const silent = connect({ host: '127.0.0.1', port }).resume()
     const stopped = connectTls({
       host: '127.0.0.1',
       port,
