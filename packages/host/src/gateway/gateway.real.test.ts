@@ -314,10 +314,9 @@ describe('what is no proper request', () => {
       host: '127.0.0.1',
       port,
       rejectUnauthorized: false,
-      allowHalfOpen: true,
     }).resume()
     stopped.write('GET / HTTP/1.1\r\nhost: local')
-    await Promise.all([silent, stopped].map((socket) => once(socket, 'end')))
+    await Promise.all([once(silent, 'end'), once(stopped, 'end')])
     silent.destroy()
     stopped.destroy()
   })
