@@ -9,7 +9,7 @@ const OUTGOING =
 
 const here = dirname(fileURLToPath(import.meta.url))
 const isRoot = process.getuid?.() === 0
-const home = process.env.XDG_STATE_HOME ?? join(process.env.HOME ?? '/nonexistent', '.local', 'state')
+const home = process.env.XDG_STATE_HOME || join(process.env.HOME || '/nonexistent', '.local', 'state')
 
 const interrupt = new AbortController()
 let interrupted = 0
@@ -21,18 +21,17 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     interrupt.abort()
   })
 }
-// A reader that went away (head, a closed pager) is no error.
-process.stdout.on('error', () => process.exit(0))
+// A reader that went away (head, a closed terminal) must not end an operation half-way.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 
 process.exitCode = await main({
   words: process.argv.slice(2),
   env: process.env,
   stdout: process.stdout,
   stderr: process.stderr,
-  stdin: process.stdin,
   pid: process.pid,
-  user: process.env.SUDO_USER ?? userInfo().username,
-  workingFolder: process.cwd(),
+  user: process.env.SUDO_USER || orElse(() => userInfo().username, `uid ${process.getuid?.()}`),
+  workingFolder: orElse(() => process.cwd(), '/'),
   defaultStateFolder: isRoot ? '/var/lib/caretaker' : resolve(home, 'caretaker'),
   nodeBinary: process.execPath,
   mainFile: join(here, 'main.js'),
@@ -44,3 +43,12 @@ process.exitCode = await main({
   ),
   signal: interrupt.signal,
 })
+
+/** A user without an entry in the user database, or a folder that was deleted, is no reason to refuse. */
+function orElse(look: () => string, otherwise: string): string {
+  try {
+    return look()
+  } catch {
+    return otherwise
+  }
+}

@@ -18,8 +18,9 @@ const OUTPUT_GRACE_MS = 2000
 export async function runCommand(command: Command, signal?: AbortSignal): Promise<CommandResult> {
   if (signal?.aborted) throw cancelled(command)
   const startedMs = performance.now()
-  const stdout = new OutputTail(OUTPUT_LIMIT_BYTES, command.onLine)
-  const stderr = new OutputTail(OUTPUT_LIMIT_BYTES, command.onLine)
+  const { onLine } = command
+  const stdout = new OutputTail(OUTPUT_LIMIT_BYTES, onLine && ((line) => onLine(line, 'stdout')))
+  const stderr = new OutputTail(OUTPUT_LIMIT_BYTES, onLine && ((line) => onLine(line, 'stderr')))
   let run: Run | undefined
   await spawnCommand(
     command,

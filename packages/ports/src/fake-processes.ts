@@ -71,8 +71,8 @@ export class FakeProcesses implements Processes {
     const given = typeof answer === 'function' ? answer(command) : answer
     const result = await orCancelled(Promise.resolve(given), command.file, signal)
     const { stdout = '', stderr = '' } = result
-    const lines = `${stdout}${stderr}`.split('\n').filter((line) => line !== '')
-    for (const line of lines) command.onLine?.(line)
+    for (const [from, text] of [['stdout', stdout] as const, ['stderr', stderr] as const])
+      for (const line of text.split('\n')) if (line !== '') command.onLine?.(line, from)
     const exitCode = 'signal' in result ? undefined : 0
     return { exitCode, signal: undefined, timedOut: false, durationMs: 1, ...result, stdout, stderr }
   }

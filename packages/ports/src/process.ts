@@ -1,6 +1,8 @@
 import type { MaybeSecret } from '@caretaker/kernel/secrets.ts'
 import type { Owner } from './files.ts'
 
+export type OutputStream = 'stdout' | 'stderr'
+
 /**
  * What we tell another program: a value, never a shell string. The environment is exactly `env`, nothing is inherited.
  */
@@ -16,7 +18,7 @@ export interface Command {
   readonly timeoutMs?: number
   readonly input?: string | Uint8Array
   /** Every output line as it comes, for progress and logs. */
-  readonly onLine?: (line: string) => void
+  readonly onLine?: (line: string, from: OutputStream) => void
 }
 
 /** Outputs are kept up to 1 MiB each: the last part counts. */

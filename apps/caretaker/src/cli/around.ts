@@ -1,5 +1,5 @@
 import type { Surrounding } from '@caretaker/appliance/lifecycle/appliance.ts'
-import type { OpenedAppliance } from '@caretaker/appliance/lifecycle/open.ts'
+import type { OpenedAppliance, OpenedInForce } from '@caretaker/appliance/lifecycle/open.ts'
 import type { Call } from './definition.ts'
 
 /** What the life cycle needs to know of this call. */
@@ -14,8 +14,22 @@ export function surroundingOf(call: Call): Surrounding {
   }
 }
 
-/** The configured appliance this call is about. @throws AppError CONFIG_… */
+/**
+ * The appliance with the config that is there now, for what follows or changes it.
+ * @throws AppError CONFIG_…; it names the last good config when one is in force instead
+ */
 export async function openFor(call: Call): Promise<OpenedAppliance> {
-  const { openConfigured } = await import('@caretaker/appliance/lifecycle/open.ts')
-  return openConfigured(surroundingOf(call), call.places.configFile)
+  const opened = await openInForceFor(call)
+  if (opened.refused) throw opened.refused
+  return opened
+}
+
+/**
+ * The appliance with the config in force, for what looks at it or stops it: that must go on working while a new config
+ * is not valid yet.
+ * @throws AppError CONFIG_… when there is no last good config either
+ */
+export async function openInForceFor(call: Call): Promise<OpenedInForce> {
+  const { openInForce } = await import('@caretaker/appliance/lifecycle/open.ts')
+  return openInForce(surroundingOf(call), call.places.configFile)
 }

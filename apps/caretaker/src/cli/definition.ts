@@ -1,9 +1,10 @@
 import type { Programs } from '@caretaker/appliance/lifecycle/appliance.ts'
+import type { ErrorReport } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
+import type { OutputStream } from '@caretaker/ports/process.ts'
 import type { EmitEvent } from '@caretaker/steps/events.ts'
 import type { Actor } from '@caretaker/steps/journal-records.ts'
-import type { World } from './main.ts'
 import type { Style } from './style.ts'
 
 /** Where this run of caretaker finds its things. Paths are absolute. */
@@ -24,9 +25,9 @@ export interface Call {
   readonly workingFolder: string
   readonly arguments: readonly string[]
   readonly options: Readonly<Record<string, unknown>>
-  /** The program itself; undefined when the daemon runs the command for somebody. */
-  readonly world: World | undefined
   readonly emit: EmitEvent
+  /** Passes on a line that a program of an application wrote. */
+  readonly output: (line: string, from: OutputStream) => void
   /** Fires on Ctrl-C. */
   readonly signal: AbortSignal
 }
@@ -51,7 +52,7 @@ export interface OptionDefinition {
   readonly default?: string
 }
 
-/** One field of the document that `--json` prints. */
+/** One top-level field of the document that `--json` prints. */
 export type FieldDoc = readonly [name: string, type: string, meaning: string]
 
 /**
@@ -66,7 +67,10 @@ export interface CommandDefinition {
   readonly arguments?: readonly ArgumentDefinition[]
   readonly options?: readonly OptionDefinition[]
   readonly examples: readonly (readonly [command: string, what: string])[]
+  /** The top-level fields of the document that `--json` prints; all of them are always there. */
   readonly output: readonly FieldDoc[]
+  /** The same with `--dry-run`. */
+  readonly dryRunOutput?: readonly FieldDoc[]
   /**
    * `here`: this process does it. `daemon`: the daemon does it when one runs, so that there is one actor;
    * otherwise this process.
@@ -74,6 +78,8 @@ export interface CommandDefinition {
   readonly runs: 'here' | 'daemon'
   readonly hidden?: boolean
   handler(call: Call): Promise<Answer>
-  /** The text for a terminal. Gets what the handler gave, which may have come through the daemon as JSON. */
+  /** The answer as text, for standard output. Gets what the handler gave, as JSON. Empty: nothing is printed. */
   render(data: never, style: Style): string
+  /** What went wrong although there is an answer; goes to standard error. */
+  problems?(data: never): readonly ErrorReport[]
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
-import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
+import { AppError, type ErrorReport, toAppError } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
-import { redactDeep } from '@caretaker/kernel/secrets.ts'
+import { redact, redactDeep } from '@caretaker/kernel/secrets.ts'
 import { COMMANDS } from '../commands/all.ts'
 import { VERSION } from '../version.ts'
 import type { Answer, Call, Places } from './definition.ts'
@@ -16,7 +16,6 @@ export interface World {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream
-  readonly stdin: NodeJS.ReadStream
   readonly pid: number
   readonly user: string
   readonly workingFolder: string
@@ -28,41 +27,57 @@ export interface World {
   readonly signal: AbortSignal
 }
 
-/** Runs one command line to its end; gives the exit code. */
+/** Runs one command line to its end; gives the exit code. The answer goes to `stdout`, all else to `stderr`. */
 export async function main(world: World): Promise<ExitCode> {
+  const { stdout, stderr } = world
   const parsed = parseCommandLine(COMMANDS, VERSION, world.words, world.env)
   if (parsed.kind === 'text') {
-    world.stdout.write(parsed.stdout)
-    world.stderr.write(parsed.stderr)
-    return parsed.exitCode
+    stdout.write(parsed.text)
+    return 0
+  }
+  if (parsed.kind === 'error') {
+    if (!parsed.asJson && parsed.help !== '') stderr.write(`${parsed.help}\n`)
+    return fail(world, parsed.error, parsed.asJson)
   }
   const { invocation } = parsed
+  const { definition } = invocation
   const asJson = invocation.options.json === true
   try {
     const answer = await run(world, invocation)
-    if (asJson) world.stdout.write(`${JSON.stringify(redactDeep(answer.data), null, 2)}\n`)
+    // Through the daemon or not, a renderer gets the same.
+    const data = JSON.parse(JSON.stringify(redactDeep(answer.data))) as never
+    if (asJson) stdout.write(`${JSON.stringify(data, null, 2)}\n`)
     else {
-      const text = invocation.definition.render(answer.data as never, createStyle(world.stdout))
-      if (text !== '') world.stdout.write(`${text}\n`)
+      const text = definition.render(data, createStyle(stdout, world.env))
+      if (text !== '') stdout.write(`${text}\n`)
+      tell(world, definition.problems?.(data) ?? [])
     }
     return answer.exitCode ?? 0
   } catch (error) {
-    const reported = toAppError(error)
-    if (asJson) world.stdout.write(`${JSON.stringify({ error: reported.toReport() }, null, 2)}\n`)
-    else world.stderr.write(`${renderError(reported.toReport(), createStyle(world.stderr))}\n`)
-    if (reported.code === 'INTERNAL' && world.env.CARETAKER_DEBUG === '1' && error instanceof Error) {
-      world.stderr.write(`${error.stack}\n`)
-    }
-    return reported.exitCode
+    return fail(world, error, asJson)
   }
+}
+
+function fail(world: World, error: unknown, asJson: boolean): ExitCode {
+  const reported = toAppError(error)
+  if (asJson) world.stdout.write(`${JSON.stringify({ error: reported.toReport() }, null, 2)}\n`)
+  else tell(world, [reported.toReport()])
+  if (reported.code === 'INTERNAL' && world.env.CARETAKER_DEBUG === '1' && error instanceof Error) {
+    world.stderr.write(`${error.stack}\n`)
+  }
+  return reported.exitCode
+}
+
+function tell(world: World, problems: readonly ErrorReport[]): void {
+  for (const problem of problems)
+    world.stderr.write(`${renderError(problem, createStyle(world.stderr, world.env))}\n`)
 }
 
 async function run(world: World, { definition, arguments: words, options }: Invocation): Promise<Answer> {
   const places = placesOf(world, options)
-  const mode = (
-    options.json === true && options.progress === 'auto' ? 'none' : options.progress
-  ) as ProgressMode
-  const emit = createProgress(mode, world.stderr, createStyle(world.stderr))
+  const asJson = options.json === true
+  const mode = (options.progress ?? (asJson ? 'none' : 'auto')) as ProgressMode
+  const emit = createProgress(mode, world.stderr, createStyle(world.stderr, world.env))
   const { createHost } = await import('@caretaker/host/host.ts')
   const call: Call = {
     ports: createHost(),
@@ -72,9 +87,15 @@ async function run(world: World, { definition, arguments: words, options }: Invo
     workingFolder: world.workingFolder,
     arguments: words,
     options,
-    world,
     emit,
+    output: (line, from) => {
+      if (!asJson) world[from].write(`${redact(line)}\n`)
+    },
     signal: world.signal,
+  }
+  const state = await call.ports.files.stat(places.stateFolder)
+  if (state && state.kind !== 'folder' && state.kind !== 'link') {
+    throw usage(`the state folder ${places.stateFolder} is no folder`, 'Name a folder with --state')
   }
   if (definition.runs === 'daemon') {
     const answer = await viaDaemon(call, definition.name)
@@ -88,25 +109,34 @@ async function viaDaemon(call: Call, name: string): Promise<Answer | undefined> 
   const { runFolder } = await import('@caretaker/appliance/lifecycle/folders.ts')
   const { findDaemon, runRemotely } = await import('../daemon/client.ts')
   const run = runFolder(call.places.stateFolder, call.ports.machine.user().uid)
-  if (!(await findDaemon(call.ports, run))) return undefined
+  const daemon = await findDaemon(call.ports, run)
+  if (!daemon) return undefined
+  const { configFile } = call.places
+  if (configFile !== undefined && configFile !== daemon.config_file) {
+    throw usage(
+      `the daemon follows ${daemon.config_file ?? 'the config of its state folder'}, not ${configFile}`,
+      'Leave --config and CARETAKER_CONFIG out, or start the daemon with the same; "caretaker up FILE" puts another config in force',
+    )
+  }
   const remote = {
     arguments: call.arguments,
     options: call.options,
     user: call.actor.user,
     working_folder: call.workingFolder,
   }
-  return runRemotely(run, name, remote, call.emit, call.signal)
+  return runRemotely(run, name, remote, call)
 }
 
 function placesOf(world: World, options: Invocation['options']): Places {
-  const state = typeof options.state === 'string' ? options.state : world.defaultStateFolder
-  const config = typeof options.config === 'string' ? options.config : undefined
-  if (state === '') {
-    throw new AppError('USAGE', { what: 'Nothing was done', why: '--state is empty', next: 'Name a folder' })
+  const named = (name: 'state' | 'config') => {
+    const value = options[name]
+    if (typeof value !== 'string') return undefined
+    if (value === '' || value.includes('\0')) throw usage(`--${name} names no path`, `Write --${name} PATH`)
+    return resolve(world.workingFolder, value)
   }
   return {
-    stateFolder: resolve(world.workingFolder, state),
-    configFile: config === undefined ? undefined : resolve(world.workingFolder, config),
+    stateFolder: named('state') ?? world.defaultStateFolder,
+    configFile: named('config'),
     programs: {
       node: world.nodeBinary,
       main: world.mainFile,
@@ -116,3 +146,5 @@ function placesOf(world: World, options: Invocation['options']): Places {
     },
   }
 }
+
+const usage = (why: string, next: string) => new AppError('USAGE', { what: 'Nothing was done', why, next })

@@ -1,6 +1,9 @@
-import { EXIT_CODES } from '@caretaker/kernel/exit-codes.ts'
-import { Argument, Command, CommanderError, Option } from 'commander'
+import type { AppError } from '@caretaker/kernel/errors.ts'
+import { Argument, Command, CommanderError } from 'commander'
 import type { CommandDefinition } from './definition.ts'
+import { globalOptions, optionsOf } from './global-options.ts'
+import { commandHelp, GROUPS, groupHelp, mainHelp } from './help.ts'
+import { usageError } from './usage-error.ts'
 
 export interface Invocation {
   readonly definition: CommandDefinition
@@ -8,102 +11,92 @@ export interface Invocation {
   readonly options: Readonly<Record<string, unknown>>
 }
 
-/** What the person typed, taken apart; or a text to print (help, version, usage error) with an exit code. */
+/** What the person typed, taken apart: a command, a text that was asked for (help, version), or what is wrong with it. */
 export type Parsed =
   | { readonly kind: 'invocation'; readonly invocation: Invocation }
-  | { readonly kind: 'text'; readonly stdout: string; readonly stderr: string; readonly exitCode: 0 | 2 }
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'error'; readonly error: AppError; readonly help: string; readonly asJson: boolean }
 
-const GLOBAL_OPTIONS = [
-  new Option('--state <folder>', 'state folder of the appliance').env('CARETAKER_STATE'),
-  new Option('--config <file>', 'config file').env('CARETAKER_CONFIG'),
-  new Option('--json', 'print one JSON document'),
-  new Option('--progress <mode>', 'how progress is shown on standard error')
-    .choices(['auto', 'plain', 'json', 'none'])
-    .default('auto'),
-]
-
-/** Parses the words after `caretaker`. Never ends the process and never prints. */
+/** Parses the words after `caretaker`. Never ends the process, never prints, and reads no environment but `env`. */
 export function parseCommandLine(
   definitions: readonly CommandDefinition[],
   version: string,
   words: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Parsed {
-  let stdout = ''
-  let stderr = ''
+  let text = ''
+  let help = ''
   let invocation: Invocation | undefined
-  const program = createProgram(definitions, version, (chosen) => {
-    invocation = chosen
+  const program = createProgram(definitions, version, (definition, command) => {
+    invocation = { definition, arguments: command.args, options: optionsOf(command, env) }
   })
+  let stoppedAt = program
   visit(program, (command) => {
-    command.exitOverride()
+    command.exitOverride((error) => {
+      stoppedAt = command
+      throw error
+    })
     command.configureOutput({
-      writeOut: (text) => {
-        stdout += text
+      writeOut: (part) => {
+        text += part
       },
-      writeErr: (text) => {
-        stderr += text
+      writeErr: (part) => {
+        help += part
       },
+      // The message comes with the error; what is written to standard error otherwise is a help.
+      outputError: () => undefined,
     })
   })
-  applyEnvironment(program, env)
   try {
     program.parse([...words], { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    const isHelp = error.code === 'commander.helpDisplayed' || error.code === 'commander.version'
-    const hint = isHelp
-      ? ''
-      : '  next: "caretaker --help" lists the commands, "caretaker COMMAND --help" shows examples\n'
-    // Without a command commander puts the help on standard error: it is an error, and the help is the answer.
-    return {
-      kind: 'text',
-      stdout,
-      stderr: stderr + (stderr.includes('Usage:') ? '' : hint),
-      exitCode: isHelp ? 0 : 2,
-    }
+    if (error.exitCode === 0) return { kind: 'text', text }
+    const asJson = wordsBefore(words, '--').includes('--json')
+    return { kind: 'error', error: usageError(error, stoppedAt), help, asJson }
   }
-  if (!invocation) return { kind: 'text', stdout, stderr: program.helpInformation(), exitCode: 2 }
+  if (!invocation) return { kind: 'text', text }
   return { kind: 'invocation', invocation }
 }
 
 function createProgram(
   definitions: readonly CommandDefinition[],
   version: string,
-  choose: (invocation: Invocation) => void,
+  choose: (definition: CommandDefinition, command: Command) => void,
 ): Command {
+  const shown = definitions.filter((definition) => !definition.hidden)
   const program = new Command('caretaker')
     .description('Keeps stateful web applications alive on one machine.')
     .version(version, '-V, --version', 'print the version')
     .showSuggestionAfterError()
     .enablePositionalOptions()
-    .addHelpText('after', `\n${mainHelp(definitions)}`)
-  const groups = new Map<string, Command>()
+    .addHelpText('after', `\n${mainHelp(shown)}`)
+  takeGlobalOptions(program)
   for (const definition of definitions) {
     const [first, second] = definition.name.split(' ') as [string, string?]
-    let parent = program
-    if (second !== undefined) {
-      parent = groups.get(first) ?? program.command(first).description(GROUPS[first] ?? '')
-      groups.set(first, parent)
-    }
+    const parent = second === undefined ? program : groupOf(program, first, shown)
     addCommand(parent, second ?? first, definition, choose)
   }
   return program
 }
 
-/** Words that stand before several commands. */
-const GROUPS: Record<string, string> = {
-  app: 'applications: add, list, show, remove …',
-  config: 'the config: create, check, show, diff, schema',
-  operation: 'what was done: list, show, resume, undo',
-  service: 'service mode: on, off',
+function groupOf(program: Command, name: string, definitions: readonly CommandDefinition[]): Command {
+  const known = program.commands.find((command) => command.name() === name)
+  if (known) return known
+  const inside = definitions.filter((definition) => definition.name.startsWith(`${name} `))
+  const group = program
+    .command(name)
+    .description(GROUPS[name] ?? '')
+    .addHelpText('after', `\n${groupHelp(inside)}`)
+  takeGlobalOptions(group)
+  return group
 }
 
 function addCommand(
   parent: Command,
   word: string,
   definition: CommandDefinition,
-  choose: (invocation: Invocation) => void,
+  choose: (definition: CommandDefinition, command: Command) => void,
 ): void {
   const command = parent.command(word, { hidden: definition.hidden ?? false })
   command
@@ -116,37 +109,13 @@ function addCommand(
   }
   for (const option of definition.options ?? [])
     command.option(option.flags, option.description, option.default)
-  for (const option of GLOBAL_OPTIONS) command.addOption(option)
+  takeGlobalOptions(command)
   command.addHelpText('after', `\n${commandHelp(definition)}`)
-  command.action(() => {
-    choose({ definition, arguments: command.args, options: command.opts() })
-  })
+  command.action(() => choose(definition, command))
 }
 
-function commandHelp(definition: CommandDefinition): string {
-  const examples = definition.examples.map(([typed, what]) => `  ${typed}\n      ${what}`)
-  const fields = definition.output.map(([name, type, meaning]) => `  ${name} (${type}): ${meaning}`)
-  return [
-    'Examples:',
-    ...examples,
-    ...(fields.length === 0 ? [] : ['', 'With --json:', ...fields]),
-    '',
-    'Exit codes: see "caretaker --help".',
-  ].join('\n')
-}
-
-function mainHelp(definitions: readonly CommandDefinition[]): string {
-  const shown = ['up', 'status', 'app add', 'config create']
-  const examples = shown.flatMap(
-    (name) => definitions.find((entry) => entry.name === name)?.examples.slice(0, 1) ?? [],
-  )
-  return [
-    'Examples:',
-    ...examples.map(([typed, what]) => `  ${typed}\n      ${what}`),
-    '',
-    'Exit codes:',
-    ...Object.entries(EXIT_CODES).map(([code, meaning]) => `  ${code.padStart(3)}  ${meaning}`),
-  ].join('\n')
+function takeGlobalOptions(command: Command): void {
+  for (const option of globalOptions()) command.addOption(option)
 }
 
 function visit(command: Command, work: (command: Command) => void): void {
@@ -154,13 +123,7 @@ function visit(command: Command, work: (command: Command) => void): void {
   for (const child of command.commands) visit(child, work)
 }
 
-/** Commander reads process.env for `.env()` options; here the environment is what the caller gives. */
-function applyEnvironment(program: Command, env: Readonly<Record<string, string | undefined>>): void {
-  visit(program, (command) => {
-    for (const option of command.options) {
-      const value = option.envVar === undefined ? undefined : env[option.envVar]
-      if (value !== undefined && value !== '')
-        command.setOptionValueWithSource(option.attributeName(), value, 'env')
-    }
-  })
+function wordsBefore(words: readonly string[], end: string): readonly string[] {
+  const at = words.indexOf(end)
+  return at < 0 ? words : words.slice(0, at)
 }

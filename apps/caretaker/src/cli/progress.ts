@@ -1,15 +1,22 @@
 import { formatDuration } from '@caretaker/kernel/time.ts'
 import type { EmitEvent, OperationEvent } from '@caretaker/steps/events.ts'
-import { renderError } from './render-error.ts'
+import type { PROGRESS_MODES } from './global-options.ts'
 import type { Style } from './style.ts'
 
-export type ProgressMode = 'auto' | 'plain' | 'json' | 'none'
+export type ProgressMode = (typeof PROGRESS_MODES)[number]
 
-/** Shows the events of an operation on standard error: for a terminal, a log, or a program. */
-export function createProgress(mode: ProgressMode, stream: NodeJS.WriteStream, style: Style): EmitEvent {
+/**
+ * Shows the events of an operation on standard error: for a terminal, a log, or a program. Why a step failed is said in
+ * full when the command ends, so here it is one line.
+ */
+export function createProgress(
+  mode: ProgressMode,
+  stream: Pick<NodeJS.WritableStream, 'write'>,
+  style: Style,
+): EmitEvent {
   if (mode === 'none') return () => undefined
   if (mode === 'json') return (event) => void stream.write(`${JSON.stringify(event)}\n`)
-  const live = mode === 'auto' && stream.isTTY === true
+  const live = mode === 'auto' && style.rewrites
   const summaries = new Map<string, string>()
   let open = ''
   const close = () => {
@@ -45,13 +52,13 @@ function lineOf(event: OperationEvent, summary: string, style: Style): string | 
     case 'step-applied':
       return `${style.good('✓')} ${summary} ${style.dim(formatDuration(event.duration_ms))}`
     case 'step-failed':
-      return `${style.bad('✗')} ${summary}\n${renderError(event.error, style)}`
+      return `${style.bad('✗')} ${summary} ${style.dim(event.error.why)}`
     case 'undo-begun':
       return style.warn('Taking back what was done')
     case 'step-undone':
       return `${style.warn('↩')} ${summary} ${style.dim(formatDuration(event.duration_ms))}`
     case 'undo-failed':
-      return `${style.bad('✗')} could not be taken back: ${summary}\n${renderError(event.error, style)}`
+      return `${style.bad('✗')} could not be taken back: ${summary} ${style.dim(event.error.why)}`
     case 'operation-ended':
     case 'step-skipped':
     case 'step-started':

@@ -1,6 +1,7 @@
 import type { UpReport } from '@caretaker/appliance/lifecycle/up.ts'
+import type { ErrorReport } from '@caretaker/kernel/errors.ts'
 import type { Preview } from '@caretaker/steps/preview.ts'
-import { renderError } from './render-error.ts'
+import type { OperationResult } from '@caretaker/steps/runner.ts'
 import type { Style } from './style.ts'
 
 const WAY_BACK = {
@@ -38,9 +39,40 @@ export function renderPreviews(previews: readonly Preview[], style: Style): stri
   return [...lines, '', style.dim('Nothing was changed (dry run).')].join('\n')
 }
 
-/** How an operation ended. */
+/** How a command of several operations ended; empty when not well: {@link problemsOf} says the rest. */
 export function renderReport(report: UpReport, style: Style, done: string): string {
   if (report.nothing_to_do) return 'Nothing to do: everything is as the config says.'
-  if (report.errors.length === 0 && report.exit_code === 0) return style.good(done)
-  return report.errors.map((error) => renderError(error, style)).join('\n')
+  return problemsOf(report).length === 0 && report.exit_code === 0 ? style.good(done) : ''
+}
+
+/** Why a command of several operations did not do all it should. */
+export function problemsOf(report: Partial<UpReport>): readonly ErrorReport[] {
+  const { errors = [], operations = [] } = report
+  const cancelled = operations.filter((entry) => entry.outcome === 'cancelled')
+  const found = [...errors, ...cancelled.flatMap((entry) => problemsOfOperation(entry))]
+  return found.length === 0 && report.exit_code === 130 ? [CANCELLED] : found
+}
+
+/** Between two operations. */
+const CANCELLED: ErrorReport = {
+  code: 'CANCELLED',
+  what: 'Not everything was done',
+  why: 'it was asked to stop, and did so between two operations',
+  next: 'Type the same command again to go on; "caretaker status" shows what is up',
+  exit_code: 130,
+}
+
+/** Why one operation is not done. */
+export function problemsOfOperation(result: OperationResult): readonly ErrorReport[] {
+  if (result.outcome !== 'cancelled') return result.errors
+  return [
+    ...result.errors,
+    {
+      code: 'CANCELLED',
+      what: `The operation ${result.operation} is not finished`,
+      why: 'it was asked to stop, and did so after the step under way',
+      next: `"caretaker operation resume ${result.operation}" goes on, "caretaker operation undo ${result.operation}" takes it back`,
+      exit_code: 130,
+    },
+  ]
 }

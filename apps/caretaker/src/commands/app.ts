@@ -1,25 +1,16 @@
+import type { AppReport } from '@caretaker/appliance/lifecycle/show-app.ts'
 import type { AppLine } from '@caretaker/appliance/lifecycle/status.ts'
 import type { UpReport } from '@caretaker/appliance/lifecycle/up.ts'
 import type { Preview } from '@caretaker/steps/preview.ts'
-import { openFor } from '../cli/around.ts'
-import type { Call, CommandDefinition, FieldDoc } from '../cli/definition.ts'
-import { renderPreviews, renderReport } from '../cli/render-report.ts'
+import { openFor, openInForceFor } from '../cli/around.ts'
+import type { Call, CommandDefinition } from '../cli/definition.ts'
+import { problemsOf, renderPreviews, renderReport } from '../cli/render-report.ts'
 import type { Style } from '../cli/style.ts'
 import { table } from '../cli/table.ts'
+import { DRY_RUN, PLAN, REPORT } from './report-docs.ts'
 
 type ReportOrPlan = UpReport & { plan?: readonly Preview[] }
 
-const REPORT: readonly FieldDoc[] = [
-  ['nothing_to_do', 'boolean', 'nothing had to be changed'],
-  ['operations', 'list', 'what was done: operation, outcome, errors, steps, exit_code'],
-  ['errors', 'list', 'what went wrong: code, what, why, next, exit_code'],
-  ['exit_code', 'number', 'the exit code of the command'],
-]
-const PLAN: FieldDoc = [
-  'plan',
-  'list',
-  'only with --dry-run: the plans with their steps (id, summary, way_back, state)',
-]
 const NAME = { name: 'name', description: 'name of the application in the config' }
 
 const text = (call: Call, option: string) =>
@@ -35,7 +26,7 @@ export const appAdd: CommandDefinition = {
     { flags: '--ref <ref>', description: 'branch, tag or commit of a git URL' },
     { flags: '--host <names>', description: 'host names, separated by commas (default: NAME.DOMAIN)' },
     { flags: '--set <pairs>', description: 'variables of the compose file, as TITLE=Home,LANG=de' },
-    { flags: '--dry-run', description: 'print the steps that would be taken, and take none' },
+    DRY_RUN,
   ],
   examples: [
     ['caretaker app add guestbook ./examples/guestbook', 'from a folder'],
@@ -45,7 +36,8 @@ export const appAdd: CommandDefinition = {
     ],
     ['caretaker app add guestbook ./examples/guestbook --dry-run', 'see the steps first'],
   ],
-  output: [...REPORT, PLAN],
+  output: REPORT,
+  dryRunOutput: PLAN,
   runs: 'daemon',
   async handler(call) {
     const { addApp, previewAddApp } = await import('@caretaker/appliance/lifecycle/apps.ts')
@@ -70,6 +62,7 @@ export const appAdd: CommandDefinition = {
     data.plan
       ? renderPreviews(data.plan, style)
       : renderReport(data, style, 'It is served. "caretaker status" shows where.'),
+  problems: problemsOf,
 }
 
 export const appList: CommandDefinition = {
@@ -80,7 +73,7 @@ export const appList: CommandDefinition = {
   runs: 'here',
   async handler(call) {
     const { listApps } = await import('@caretaker/appliance/lifecycle/status.ts')
-    const { appliance } = await openFor(call)
+    const { appliance } = await openInForceFor(call)
     return { data: { apps: await listApps(appliance) } }
   },
   render: (data: { apps: readonly AppLine[] }, style: Style) =>
@@ -102,7 +95,7 @@ export const appShow: CommandDefinition = {
     ['app', 'text', 'its name'],
     ['url', 'text', 'where it is served'],
     ['source', 'text', 'folder, archive or git URL of the config'],
-    ['release', 'object or null', 'the release that runs: version, releaseId, pin, builtAt, builtBy'],
+    ['release', 'object or null', 'the release that runs: version, release, pin, built_at, built_by'],
     ['releases', 'list of text', 'releases prepared on this machine, the newest first'],
     ['services', 'list', 'service, state, pid, since'],
     ['volumes', 'list', 'name, kind (data or volatile), folder'],
@@ -114,8 +107,10 @@ export const appShow: CommandDefinition = {
   runs: 'here',
   async handler(call) {
     const { showApp } = await import('@caretaker/appliance/lifecycle/show-app.ts')
-    const { appliance } = await openFor(call)
-    return { data: await showApp(appliance, call.arguments[0] ?? '') }
+    const { appliance } = await openInForceFor(call)
+    const shown = await showApp(appliance, call.arguments[0] ?? '')
+    const { release } = shown
+    return { data: { ...shown, release: release && describeRelease(release) } }
   },
   render: (data: Record<string, unknown>, style: Style) =>
     Object.entries(data)
@@ -133,13 +128,14 @@ export const appRemove: CommandDefinition = {
   options: [
     { flags: '--data', description: 'delete its database, files and snapshots too' },
     { flags: '--confirm <name>', description: 'the name of the application once more, needed with --data' },
-    { flags: '--dry-run', description: 'print the steps that would be taken, and take none' },
+    DRY_RUN,
   ],
   examples: [
     ['caretaker app remove guestbook', 'the data stays on the data volume; "app add" finds it again'],
     ['caretaker app remove guestbook --data --confirm guestbook', 'delete everything of it'],
   ],
-  output: [...REPORT, PLAN],
+  output: REPORT,
+  dryRunOutput: PLAN,
   runs: 'daemon',
   async handler(call) {
     const { previewRemoveApp, removeApp } = await import('@caretaker/appliance/lifecycle/apps.ts')
@@ -156,6 +152,7 @@ export const appRemove: CommandDefinition = {
   },
   render: (data: ReportOrPlan, style: Style) =>
     data.plan ? renderPreviews(data.plan, style) : renderReport(data, style, 'It is removed.'),
+  problems: problemsOf,
 }
 
 export const appLogs: CommandDefinition = {
@@ -168,7 +165,7 @@ export const appLogs: CommandDefinition = {
   runs: 'here',
   async handler(call) {
     const { readLogs } = await import('@caretaker/appliance/lifecycle/read-logs.ts')
-    const { appliance } = await openFor(call)
+    const { appliance } = await openInForceFor(call)
     const [app, service] = call.arguments
     return { data: { logs: await readLogs(appliance, { app, service, lines: String(call.options.lines) }) } }
   },
@@ -180,7 +177,7 @@ export const appExec: CommandDefinition = {
   name: 'app exec',
   summary: 'Run a program or a shortcut of an application, with its environment and folders.',
   details:
-    'Options of the program stand after "--". The exit code of caretaker is 0, or 1 when the program failed.',
+    'Options of the program stand after "--". What it writes is passed on as it comes. The exit code of caretaker is 0, or 1\nwhen the program failed.',
   arguments: [
     NAME,
     { name: 'command', description: 'program and arguments, or a shortcut', variadic: true, optional: true },
@@ -199,12 +196,12 @@ export const appExec: CommandDefinition = {
   runs: 'daemon',
   async handler(call) {
     const { execInApp } = await import('@caretaker/appliance/lifecycle/app-exec.ts')
-    const { appliance } = await openFor(call)
+    const { appliance } = await openInForceFor(call)
     const [app = '', ...command] = call.arguments
     const result = await execInApp(
       appliance,
       { app, service: text(call, 'service'), command },
-      () => undefined,
+      call.output,
       call.signal,
     )
     const { stdout, stderr, durationMs } = result
@@ -213,16 +210,20 @@ export const appExec: CommandDefinition = {
       exitCode: result.exitCode === 0 ? 0 : 1,
     }
   },
-  render: (data: { exit_code: number | null; stdout: string; stderr: string }, style: Style) =>
-    [
-      data.stdout.trimEnd(),
-      data.stderr.trimEnd(),
-      data.exit_code === 0
-        ? ''
-        : style.bad(data.exit_code === null ? 'ended by a signal' : `ended with ${data.exit_code}`),
-    ]
-      .filter((part) => part !== '')
-      .join('\n'),
+  // Its output was passed on while it ran.
+  render: () => '',
+  problems: (data: { exit_code: number | null }) =>
+    data.exit_code === 0
+      ? []
+      : [
+          {
+            code: 'APP_COMMAND_FAILED',
+            what: 'The command did not succeed',
+            why: data.exit_code === null ? 'a signal ended it' : `it ended with ${data.exit_code}`,
+            next: 'Look at what it wrote above, and at "caretaker app logs NAME"',
+            exit_code: 1,
+          },
+        ],
 }
 
 export const appRestart: CommandDefinition = {
@@ -238,6 +239,7 @@ export const appRestart: CommandDefinition = {
     return { data: report, exitCode: report.exit_code }
   },
   render: (data: UpReport, style: Style) => renderReport(data, style, 'It was restarted.'),
+  problems: problemsOf,
 }
 
 export const appRotatePassword: CommandDefinition = {
@@ -254,6 +256,12 @@ export const appRotatePassword: CommandDefinition = {
     return { data: report, exitCode: report.exit_code }
   },
   render: (data: UpReport, style: Style) => renderReport(data, style, 'The password is new.'),
+  problems: problemsOf,
+}
+
+function describeRelease(release: NonNullable<AppReport['release']>) {
+  const { version, releaseId, pin, builtAt, builtBy } = release
+  return { version, release: releaseId, pin, built_at: builtAt, built_by: builtBy }
 }
 
 async function parsePairs(pairs: string | undefined): Promise<Readonly<Record<string, string>>> {

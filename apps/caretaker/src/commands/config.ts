@@ -160,13 +160,13 @@ export const configSchema: CommandDefinition = {
   examples: [
     ['caretaker config schema > appliance.schema.json', 'the schema named in the first lines of the config'],
   ],
-  output: [['$schema', 'text', 'the document is a JSON Schema, draft 2020-12']],
+  output: [['schema', 'object', 'the JSON Schema, draft 2020-12']],
   runs: 'here',
   async handler() {
     const { configJsonSchema } = await import('@caretaker/appliance/config/json-schema.ts')
-    return { data: configJsonSchema() }
+    return { data: { schema: configJsonSchema() } }
   },
-  render: (data: unknown) => JSON.stringify(data, null, 2),
+  render: ({ schema }: { schema: unknown }) => JSON.stringify(schema, null, 2),
 }
 
 async function loadNamed(call: Call) {

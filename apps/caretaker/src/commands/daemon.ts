@@ -1,12 +1,19 @@
 import { surroundingOf } from '../cli/around.ts'
 import type { CommandDefinition } from '../cli/definition.ts'
+import { wholeNumber } from '../cli/whole-number.ts'
 
 export const daemon: CommandDefinition = {
   name: 'daemon',
   summary: 'Run the daemon in the foreground: bring everything up, keep it up, answer the command line.',
   details:
     'One daemon runs on a state folder. SIGTERM or Ctrl-C stops the applications and ends it. Killed, it leaves them\nrunning; the next daemon finds them.',
-  options: [{ flags: '--page-port <port>', description: 'loopback port of the state page', default: '0' }],
+  options: [
+    {
+      flags: '--page-port <port>',
+      description: 'loopback port of the state page; 0 lets the system choose',
+      default: '0',
+    },
+  ],
   examples: [['caretaker daemon', 'what systemd or npm start runs']],
   output: [],
   runs: 'here',
@@ -16,7 +23,7 @@ export const daemon: CommandDefinition = {
       around: { ...surroundingOf(call), actor: { ...call.actor, via: 'daemon' } },
       configFile: call.places.configFile,
       places: call.places,
-      pagePort: Number(call.options.pagePort),
+      pagePort: wholeNumber('--page-port', call.options.pagePort, 0, 65_535),
       signal: call.signal,
     })
     return { data: {}, exitCode }

@@ -1,4 +1,4 @@
-import { openFor } from '../cli/around.ts'
+import { openInForceFor } from '../cli/around.ts'
 import type { CommandDefinition } from '../cli/definition.ts'
 import type { Style } from '../cli/style.ts'
 
@@ -28,7 +28,7 @@ export const logs: CommandDefinition = {
   runs: 'here',
   async handler(call) {
     const { readLogs } = await import('@caretaker/appliance/lifecycle/read-logs.ts')
-    const { appliance } = await openFor(call)
+    const { appliance } = await openInForceFor(call)
     const [app, service] = call.arguments
     return { data: { logs: await readLogs(appliance, { app, service, lines: String(call.options.lines) }) } }
   },

@@ -1,10 +1,12 @@
 import type { OperationSummary } from '@caretaker/steps/operations.ts'
 import type { OperationResult } from '@caretaker/steps/runner.ts'
-import { openFor, surroundingOf } from '../cli/around.ts'
+import { openInForceFor, surroundingOf } from '../cli/around.ts'
 import type { Answer, Call, CommandDefinition, FieldDoc } from '../cli/definition.ts'
 import { renderError } from '../cli/render-error.ts'
+import { problemsOfOperation } from '../cli/render-report.ts'
 import type { Style } from '../cli/style.ts'
 import { table } from '../cli/table.ts'
+import { wholeNumber } from '../cli/whole-number.ts'
 
 export const operationList: CommandDefinition = {
   name: 'operation list',
@@ -15,9 +17,9 @@ export const operationList: CommandDefinition = {
   runs: 'here',
   async handler(call) {
     const { listOperations } = await import('@caretaker/steps/operations.ts')
-    const limit = Number(call.options.limit)
+    const limit = wholeNumber('--limit', call.options.limit, 1, 100_000)
     const operations = await listOperations(call.ports.files, call.places.stateFolder)
-    return { data: { operations: operations.slice(0, Number.isInteger(limit) && limit > 0 ? limit : 20) } }
+    return { data: { operations: operations.slice(0, limit) } }
   },
   render: (data: { operations: readonly OperationSummary[] }, style: Style) =>
     data.operations.length === 0
@@ -108,6 +110,7 @@ export const operationResume: CommandDefinition = {
   runs: 'daemon',
   handler: (call) => goOn(call, 'resume'),
   render: renderResult,
+  problems: problemsOfOperation,
 }
 
 export const operationUndo: CommandDefinition = {
@@ -119,13 +122,14 @@ export const operationUndo: CommandDefinition = {
   runs: 'daemon',
   handler: (call) => goOn(call, 'undo'),
   render: renderResult,
+  problems: problemsOfOperation,
 }
 
 async function goOn(call: Call, wanted: 'resume' | 'undo'): Promise<Answer> {
   const { resumeOperation } = await import('@caretaker/steps/runner.ts')
   const { runnerFor } = await import('@caretaker/appliance/lifecycle/appliance.ts')
   const { applianceSteps } = await import('@caretaker/appliance/lifecycle/plan-up.ts')
-  const { appliance } = await openFor(call)
+  const { appliance } = await openInForceFor(call)
   const runner = runnerFor(surroundingOf(call), applianceSteps(appliance), call.emit)
   const result = await resumeOperation(runner, call.arguments[0] ?? '', wanted, call.signal)
   // Taking back what a person asked to take back is a success.
@@ -133,11 +137,8 @@ async function goOn(call: Call, wanted: 'resume' | 'undo'): Promise<Answer> {
   return { data: { ...result, exit_code: exitCode }, exitCode }
 }
 
-function renderResult(data: OperationResult, style: Style): string {
-  return [
-    `${data.operation}: ${data.outcome}`,
-    ...data.errors.map((error) => renderError(error, style)),
-  ].join('\n')
+function renderResult(data: OperationResult): string {
+  return `${data.operation}: ${data.outcome}`
 }
 
 async function unknown(id: string): Promise<Error> {

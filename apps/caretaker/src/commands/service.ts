@@ -1,15 +1,9 @@
 import type { UpReport } from '@caretaker/appliance/lifecycle/up.ts'
-import { openFor } from '../cli/around.ts'
-import type { CommandDefinition, FieldDoc } from '../cli/definition.ts'
-import { renderReport } from '../cli/render-report.ts'
+import { openInForceFor } from '../cli/around.ts'
+import type { CommandDefinition } from '../cli/definition.ts'
+import { problemsOf, renderReport } from '../cli/render-report.ts'
 import type { Style } from '../cli/style.ts'
-
-const OUTPUT: readonly FieldDoc[] = [
-  ['nothing_to_do', 'boolean', 'nothing had to be changed'],
-  ['operations', 'list', 'what was done: operation, outcome, errors, steps, exit_code'],
-  ['errors', 'list', 'what went wrong: code, what, why, next, exit_code'],
-  ['exit_code', 'number', 'the exit code of the command'],
-]
+import { REPORT } from './report-docs.ts'
 
 export const serviceOn: CommandDefinition = {
   name: 'service on',
@@ -24,11 +18,11 @@ export const serviceOn: CommandDefinition = {
       'visitors read the reason and when to come back',
     ],
   ],
-  output: OUTPUT,
+  output: REPORT,
   runs: 'daemon',
   async handler(call) {
     const { serviceOn: switchOn } = await import('@caretaker/appliance/lifecycle/manual-service.ts')
-    const { appliance } = await openFor(call)
+    const { appliance } = await openInForceFor(call)
     const until = typeof call.options.until === 'string' ? call.options.until : undefined
     const report = await switchOn(
       appliance,
@@ -40,19 +34,21 @@ export const serviceOn: CommandDefinition = {
   },
   render: (data: UpReport, style: Style) =>
     renderReport(data, style, 'Service mode is on. "caretaker service off" ends it.'),
+  problems: problemsOf,
 }
 
 export const serviceOff: CommandDefinition = {
   name: 'service off',
   summary: 'End service mode and start the applications again.',
   examples: [['caretaker service off', 'serve again']],
-  output: OUTPUT,
+  output: REPORT,
   runs: 'daemon',
   async handler(call) {
     const { serviceOff: switchOff } = await import('@caretaker/appliance/lifecycle/manual-service.ts')
-    const { appliance } = await openFor(call)
+    const { appliance } = await openInForceFor(call)
     const report = await switchOff(appliance, call.emit, call.signal)
     return { data: report, exitCode: report.exit_code }
   },
   render: (data: UpReport, style: Style) => renderReport(data, style, 'Service mode is off.'),
+  problems: problemsOf,
 }

@@ -1,14 +1,15 @@
-import type { StatusReport } from '@caretaker/appliance/lifecycle/status.ts'
 import { formatBytes } from '@caretaker/kernel/units.ts'
-import { openFor } from '../cli/around.ts'
+import { openInForceFor, surroundingOf } from '../cli/around.ts'
 import type { CommandDefinition } from '../cli/definition.ts'
+import type { StateReport } from '../cli/report-state.ts'
 import type { Style } from '../cli/style.ts'
 import { table } from '../cli/table.ts'
 
 export const status: CommandDefinition = {
   name: 'status',
   summary: 'Say what state the appliance is in, why, and what to type next.',
-  details: 'Exit code: 0 running or wanted so, 3 degraded, otherwise the code of the reason.',
+  details:
+    'Exit code: 0 running, or stopped because somebody wants it so; 3 degraded; otherwise the code of the reason.',
   examples: [
     ['caretaker status', 'the state, the applications, the space'],
     ['caretaker status --json', 'the same for a program'],
@@ -26,7 +27,11 @@ export const status: CommandDefinition = {
     ['until', 'instant or null', 'planned end'],
     ['serving', 'boolean', 'whether applications are served, or the service page is'],
     ['parts', 'list', 'parts that do not work: part, code, reason, next, since'],
-    ['appliance', 'object', 'id, domain, config_file, state_folder'],
+    [
+      'appliance',
+      'object',
+      'id, domain, config_file, state_folder; all but the last null while unconfigured',
+    ],
     ['daemon', 'object', 'running, pid'],
     ['gateway', 'object', 'running, pid, address'],
     ['apps', 'list', 'app, version, release, url, state, services (service, state, pid, since)'],
@@ -42,23 +47,25 @@ export const status: CommandDefinition = {
   runs: 'here',
   async handler(call) {
     const { findDaemon } = await import('../daemon/client.ts')
-    const { status: look } = await import('@caretaker/appliance/lifecycle/status.ts')
-    const { appliance } = await openFor(call)
-    const daemon = await findDaemon(call.ports, appliance.folders.run)
-    const report = await look(appliance, daemon?.pid)
+    const { reportState } = await import('../cli/report-state.ts')
+    const { runFolder } = await import('@caretaker/appliance/lifecycle/folders.ts')
+    const run = runFolder(call.places.stateFolder, call.ports.machine.user().uid)
+    const daemon = await findDaemon(call.ports, run)
+    const report = await reportState(surroundingOf(call), () => openInForceFor(call), daemon?.pid)
     return { data: report, exitCode: report.exit_code }
   },
   render: renderStatus,
 }
 
-function renderStatus(report: StatusReport, style: Style): string {
+function renderStatus(report: StateReport, style: Style): string {
   const colour = report.state === 'running' ? style.good : report.serving ? style.warn : style.bad
   const head = [
-    `${style.bold(report.appliance.domain)}: ${colour(report.state)}${report.reason === '' ? '' : ` — ${report.reason}`}`,
+    `${style.bold(report.appliance.domain ?? 'caretaker')}: ${colour(report.state)}${report.reason === '' ? '' : ` — ${report.reason}`}`,
     ...(report.until === null ? [] : [`  planned end: ${report.until}`]),
     ...(report.next === '' ? [] : [`  next: ${report.next}`]),
   ]
-  const parts = report.parts.slice(report.reason === '' ? 0 : 1)
+  // The first part that does not work is the reason of the whole.
+  const parts = report.parts.filter((part) => !report.reason.endsWith(part.reason))
   const more = parts.map((part) => `  ${style.warn(part.part)}: ${part.reason}\n    next: ${part.next}`)
   const rows = report.apps.flatMap((app) => [
     [app.app, app.version ?? '-', app.state, app.url],
@@ -70,16 +77,17 @@ function renderStatus(report: StatusReport, style: Style): string {
     ]),
   ])
   const apps =
-    report.apps.length === 0
-      ? ['No applications. Add one: caretaker app add NAME SOURCE']
-      : [table(style, ['APPLICATION', 'VERSION', 'STATE', 'ADDRESS'], rows)]
+    report.state === 'unconfigured'
+      ? []
+      : report.apps.length === 0
+        ? ['No applications. Add one: caretaker app add NAME SOURCE']
+        : [table(style, ['APPLICATION', 'VERSION', 'STATE', 'ADDRESS'], rows)]
   const { storage } = report
   return [
     ...head,
     ...more,
     '',
-    ...apps,
-    '',
+    ...(apps.length === 0 ? [] : [...apps, '']),
     `gateway  ${report.gateway.running ? `on ${report.gateway.address}, pid ${report.gateway.pid}` : 'not running'}`,
     `daemon   ${report.daemon.running ? `pid ${report.daemon.pid}` : 'not running'}`,
     ...(storage
@@ -87,7 +95,7 @@ function renderStatus(report: StatusReport, style: Style): string {
           `data     ${storage.folder} (${storage.backend}), ${formatBytes(storage.available_bytes)} of ${formatBytes(storage.total_bytes)} free`,
         ]
       : []),
-    `config   ${report.appliance.config_file}`,
+    `config   ${report.appliance.config_file ?? 'none'}`,
     ...(report.locked_by
       ? [
           `now      ${report.locked_by.purpose} (pid ${report.locked_by.pid}, since ${report.locked_by.since})`,

@@ -2,8 +2,9 @@ import type { UpReport } from '@caretaker/appliance/lifecycle/up.ts'
 import type { Preview } from '@caretaker/steps/preview.ts'
 import { openFor, surroundingOf } from '../cli/around.ts'
 import type { CommandDefinition } from '../cli/definition.ts'
-import { renderPreviews, renderReport } from '../cli/render-report.ts'
+import { problemsOf, renderPreviews, renderReport } from '../cli/render-report.ts'
 import type { Style } from '../cli/style.ts'
+import { DRY_RUN, PLAN, REPORT } from './report-docs.ts'
 
 export const up: CommandDefinition = {
   name: 'up',
@@ -12,7 +13,7 @@ export const up: CommandDefinition = {
     'Starts the gateway with the service page, then storage, Postgres and every application. Interrupted operations are\nfinished first. With FILE, that config is checked, put in place of the present one, and applied.',
   arguments: [{ name: 'file', description: 'a config to put in force', optional: true }],
   options: [
-    { flags: '--dry-run', description: 'print the steps that would be taken, and take none' },
+    DRY_RUN,
     {
       flags: '--first-start',
       description: 'take an empty data volume for a beginning although this appliance was started before',
@@ -23,13 +24,8 @@ export const up: CommandDefinition = {
     ['caretaker up --dry-run', 'see the steps first'],
     ['caretaker up new.yml', 'check new.yml and put it in force'],
   ],
-  output: [
-    ['nothing_to_do', 'boolean', 'everything was as the config says'],
-    ['operations', 'list', 'what was done: operation, outcome, errors, steps, exit_code'],
-    ['errors', 'list', 'why parts do not serve: code, what, why, next, exit_code'],
-    ['exit_code', 'number', 'the exit code of the command'],
-    ['plan', 'list', 'only with --dry-run: the plans with their steps (id, summary, way_back, state)'],
-  ],
+  output: REPORT,
+  dryRunOutput: PLAN,
   runs: 'daemon',
   async handler(call) {
     const file = call.arguments[0]
@@ -52,4 +48,5 @@ export const up: CommandDefinition = {
   render(data: UpReport & { plan?: readonly Preview[] }, style: Style) {
     return data.plan ? renderPreviews(data.plan, style) : renderReport(data, style, 'The appliance is up.')
   },
+  problems: problemsOf,
 }

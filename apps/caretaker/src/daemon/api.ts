@@ -34,6 +34,7 @@ export async function serveApi(
     pid: around.pid,
     version: around.programs.version,
     started_at: startedAt,
+    config_file: options.configFile ?? null,
   }))
   server.post('/v1/page-link', async () => ({ url: page.link() }))
   server.post<{ Params: { name: string }; Body: RemoteCall }>(
@@ -60,11 +61,13 @@ export async function serveApi(
           workingFolder: body.working_folder,
           arguments: body.arguments,
           options: body.options,
-          world: undefined,
           emit: (event) => send({ type: 'event', event }),
+          output: (line, from) => send({ type: 'output', line, from }),
           signal: AbortSignal.any([gone.signal, options.signal]),
         })
-      const running = SHARED.has(definition.name) ? work() : keeper.command(work)
+      const running = SHARED.has(definition.name)
+        ? keeper.beside(work)
+        : keeper.command(work, { decides: body.options.dryRun !== true })
       running
         .then(
           (answer) => send({ type: 'answer', data: answer.data, exit_code: answer.exitCode ?? 0 }),

@@ -3,12 +3,16 @@ import { streamLines } from '@caretaker/host/stream-lines.ts'
 import { AppError, type ErrorReport } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
-import type { EmitEvent, OperationEvent } from '@caretaker/steps/events.ts'
+import type { OutputStream } from '@caretaker/ports/process.ts'
+import type { OperationEvent } from '@caretaker/steps/events.ts'
+import type { Call } from '../cli/definition.ts'
 
 export interface DaemonInfo {
   readonly pid: number
   readonly version: string
   readonly started_at: string
+  /** The config file it was told to follow; null: the usual places. */
+  readonly config_file: string | null
 }
 
 /** The daemon of this run folder, when one answers. */
@@ -41,20 +45,20 @@ export interface RemoteCall {
 /** One line of the answer of the daemon to a command. */
 export type RemoteLine =
   | { readonly type: 'event'; readonly event: OperationEvent }
+  | { readonly type: 'output'; readonly line: string; readonly from: OutputStream }
   | { readonly type: 'answer'; readonly data: unknown; readonly exit_code: ExitCode }
   | { readonly type: 'error'; readonly error: ErrorReport }
 
 /**
- * Has the daemon run a command; its events are passed on as they come. When `signal` fires the connection is closed,
- * which cancels the operation.
+ * Has the daemon run a command; its events and output are passed on as they come. When `signal` fires the connection is
+ * closed, which cancels the operation.
  * @throws AppError what the command threw; DAEMON_UNREACHABLE when the daemon went away meanwhile
  */
 export async function runRemotely(
   run: string,
   name: string,
   call: RemoteCall,
-  emit: EmitEvent,
-  signal: AbortSignal,
+  { emit, output, signal }: Pick<Call, 'emit' | 'output' | 'signal'>,
 ): Promise<{ readonly data: unknown; readonly exitCode: ExitCode }> {
   const path = `/v1/commands/${encodeURIComponent(name)}`
   try {
@@ -66,6 +70,7 @@ export async function runRemotely(
     })) {
       const message = JSON.parse(line) as RemoteLine
       if (message.type === 'event') emit(message.event)
+      if (message.type === 'output') output(message.line, message.from)
       if (message.type === 'error') throw AppError.fromReport(message.error)
       if (message.type === 'answer') return { data: message.data, exitCode: message.exit_code }
     }

@@ -2,8 +2,10 @@ import { join } from 'node:path'
 import type { Surrounding } from '@caretaker/appliance/lifecycle/appliance.ts'
 import { down } from '@caretaker/appliance/lifecycle/down.ts'
 import { runFolder } from '@caretaker/appliance/lifecycle/folders.ts'
+import { hideUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
 import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
+import { DAEMON_STOPS } from '@caretaker/steps/runner.ts'
 import type { Places } from '../cli/definition.ts'
 import { serveApi } from './api.ts'
 import { createDaemonLog } from './daemon-log.ts'
@@ -24,7 +26,8 @@ export interface DaemonOptions {
  * Runs until `signal` fires: answers the command line first, then brings the appliance up and keeps it up.
  * @throws AppError STATE_IN_USE when a daemon runs on this state folder
  */
-export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
+export async function runDaemon(wanted: DaemonOptions): Promise<ExitCode> {
+  const options = { ...wanted, signal: stopsOn(wanted.signal) }
   const { around, signal } = options
   const { ports, stateFolder } = around
   const run = runFolder(stateFolder, ports.machine.user().uid)
@@ -38,9 +41,13 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
   await using _api = await serveApi(run, options, keeper, page, log)
   await log.info('daemon started', { pid: around.pid, version: around.programs.version })
   await keeper.run(signal)
-  const appliance = keeper.appliance
+  // Commands of others were told to stop with us; they end after the step under way.
+  await keeper.idle()
+  const { opened } = keeper
+  const stopping = new AbortController().signal
   try {
-    if (appliance) await down(appliance, { remember: false }, () => undefined, new AbortController().signal)
+    if (opened) await down(opened.appliance, { remember: false }, () => undefined, stopping)
+    else await hideUnconfigured(around)
     await log.info('daemon stopped', {})
     return 0
   } catch (error) {
@@ -50,6 +57,15 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
   } finally {
     await only.release()
   }
+}
+
+/** Whoever ends the daemon does not cancel what it is at: the next one goes on with it. */
+function stopsOn(signal: AbortSignal): AbortSignal {
+  const stopping = new AbortController()
+  const stop = () => stopping.abort(DAEMON_STOPS)
+  if (signal.aborted) stop()
+  else signal.addEventListener('abort', stop, { once: true })
+  return stopping.signal
 }
 
 function inUse(stateFolder: string): AppError {

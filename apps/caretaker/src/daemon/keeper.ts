@@ -3,10 +3,10 @@ import type { Appliance } from '@caretaker/appliance/lifecycle/appliance.ts'
 import { readFacts } from '@caretaker/appliance/lifecycle/facts.ts'
 import { boundLogs, renewCertificates } from '@caretaker/appliance/lifecycle/housekeeping.ts'
 import { UpKeeper } from '@caretaker/appliance/lifecycle/keep-up.ts'
-import { openInForce } from '@caretaker/appliance/lifecycle/open.ts'
+import { type OpenedInForce, openInForce } from '@caretaker/appliance/lifecycle/open.ts'
 import { showUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
 import { up } from '@caretaker/appliance/lifecycle/up.ts'
-import { isAppError, toAppError } from '@caretaker/kernel/errors.ts'
+import { AppError, isAppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { HOUR_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { fallbackEndpoints } from '../commands/gateway.ts'
 import type { DaemonOptions } from './daemon.ts'
@@ -18,6 +18,12 @@ const RENEW_EVERY_MS = HOUR_MS
 /** How long after a failed start it is tried again by itself: what it waited for may have come. */
 const TRY_AGAIN_MS = 60 * SECOND_MS
 
+const STARTING = {
+  what: 'No config is in force yet',
+  why: 'the daemon has just been started',
+  next: 'Look again in a moment',
+}
+
 /**
  * What the daemon does when nobody asks it anything: brings the appliance up, starts again what ends, keeps logs and
  * certificates in order. Steps aside while a command is under way.
@@ -26,8 +32,11 @@ export class Keeper {
   readonly #options: DaemonOptions
   readonly #log: DaemonLog
   readonly #keeper = new UpKeeper()
-  #appliance: Appliance | undefined
+  #opened: OpenedInForce | undefined
+  #refused: AppError | undefined
+  #isStale = true
   #commands = 0
+  readonly #running = new Set<Promise<unknown>>()
   #broughtUp = false
   #lastReason = ''
   #next = { logs: 0, certificates: 0, config: 0, up: 0 }
@@ -38,22 +47,45 @@ export class Keeper {
   }
 
   /** The appliance with the config in force; undefined while there is none. */
-  get appliance(): Appliance | undefined {
-    return this.#appliance
+  get opened(): OpenedInForce | undefined {
+    return this.#opened
+  }
+
+  /** {@link opened} for whoever reports the state. @throws AppError CONFIG_… why there is none */
+  async inForce(): Promise<OpenedInForce> {
+    if (this.#opened) return this.#opened
+    throw this.#refused ?? new AppError('CONFIG_NOT_FOUND', STARTING)
   }
 
   /** Runs a command of a person; nothing else is begun meanwhile. Afterwards the config is read again. */
-  async command<T>(work: () => Promise<T>): Promise<T> {
+  async command<T>(work: () => Promise<T>, { decides }: { readonly decides: boolean }): Promise<T> {
     this.#commands += 1
     try {
-      return await work()
+      const result = await this.beside(work)
+      // A person has decided what is up: the start that was still to come is not.
+      if (decides) this.#broughtUp = true
+      return result
     } finally {
       this.#commands -= 1
-      this.#appliance = undefined
+      this.#isStale = true
       this.#next.config = 0
-      // A person has decided what is up: the start that was still to come is not.
-      this.#broughtUp = true
     }
+  }
+
+  /** Runs a command that disturbs nothing. */
+  async beside<T>(work: () => Promise<T>): Promise<T> {
+    const running = work()
+    this.#running.add(running)
+    try {
+      return await running
+    } finally {
+      this.#running.delete(running)
+    }
+  }
+
+  /** Resolves when no command is under way. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running)
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -105,19 +137,23 @@ export class Keeper {
 
   /** The appliance, opened again after a command; while there is no config the service page says so. */
   async #configured(): Promise<Appliance | undefined> {
-    if (this.#appliance) return this.#appliance
+    if (!this.#isStale) return this.#opened?.appliance
     const { around, configFile } = this.#options
     const nowMs = around.ports.clock.monotonicMs()
-    if (nowMs < this.#next.config) return undefined
+    if (nowMs < this.#next.config) return this.#opened?.appliance
     this.#next.config = nowMs + 2 * SECOND_MS
     try {
       const opened = await openInForce(around, configFile)
       if (opened.refused) await this.#say('the config is refused', opened.refused.toReport())
       else await keepLastGood(around.ports, around.stateFolder, opened.loaded)
-      this.#appliance = opened.appliance
+      this.#opened = opened
+      // A config that is refused may be corrected without a command.
+      this.#isStale = opened.refused !== undefined
       return opened.appliance
     } catch (error) {
       const reported = toAppError(error)
+      this.#opened = undefined
+      this.#refused = reported
       await this.#say('there is no config', reported.toReport())
       await showUnconfigured(around, fallbackEndpoints(around.ports.machine.user().uid), reported)
       return undefined

@@ -1,12 +1,14 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import { status } from '@caretaker/appliance/lifecycle/status.ts'
+import { AppError } from '@caretaker/kernel/errors.ts'
 import { hashOf } from '@caretaker/kernel/json.ts'
+import { redactDeep } from '@caretaker/kernel/secrets.ts'
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
-import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { reportState } from '../cli/report-state.ts'
 import type { DaemonOptions } from './daemon.ts'
 import type { Keeper } from './keeper.ts'
-import { renderStatePage, renderUnconfiguredPage, STATE_PAGE_CSS } from './state-page.ts'
+import { renderStatePage, STATE_PAGE_CSS } from './state-page.ts'
 
 /** How long a link opens the page. */
 const LINK_LIFE_MS = 10 * MINUTE_MS
@@ -67,10 +69,9 @@ export async function servePage(options: DaemonOptions, keeper: Keeper): Promise
   })
   server.get('/state.json', async (request, reply) => {
     if (!hasSession(request, sessions)) return reply.status(403).send({ error: 'no session' })
-    const { appliance } = keeper
-    return appliance ? status(appliance, options.around.pid) : { state: 'unconfigured' }
+    return redactDeep(await currentState(options, keeper))
   })
-  await server.listen({ host: '127.0.0.1', port: options.pagePort })
+  await listen(server, options.pagePort)
   return {
     link() {
       const token = randomBytes(32).toString('base64url')
@@ -81,13 +82,33 @@ export async function servePage(options: DaemonOptions, keeper: Keeper): Promise
   }
 }
 
+async function listen(server: FastifyInstance, port: number): Promise<void> {
+  try {
+    await server.listen({ host: '127.0.0.1', port })
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code !== 'EADDRINUSE' && code !== 'EACCES') throw cause
+    throw new AppError(code === 'EACCES' ? 'NO_PERMISSION' : 'PORT_IN_USE', {
+      what: 'The daemon was not started',
+      why:
+        code === 'EACCES'
+          ? `only root may take port ${port}`
+          : `port ${port} of 127.0.0.1 is taken by another program`,
+      next: 'Name another port for the state page with --page-port, or leave it out',
+      cause,
+    })
+  }
+}
+
+function currentState(options: DaemonOptions, keeper: Keeper) {
+  return reportState(options.around, () => keeper.inForce(), options.around.pid)
+}
+
 async function currentPage(options: DaemonOptions, keeper: Keeper): Promise<string> {
   const { ports, stateFolder } = options.around
-  const { appliance } = keeper
-  if (!appliance) return renderUnconfiguredPage(stateFolder)
   const operations = await listOperations(ports.files, stateFolder)
   return renderStatePage(
-    await status(appliance, options.around.pid),
+    await currentState(options, keeper),
     operations.slice(0, SHOWN_OPERATIONS),
     ports.clock.now(),
   )

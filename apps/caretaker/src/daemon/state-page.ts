@@ -1,22 +1,22 @@
-import type { StatusReport } from '@caretaker/appliance/lifecycle/status.ts'
 import { type Html, html } from '@caretaker/kernel/html.ts'
+import { redactDeep } from '@caretaker/kernel/secrets.ts'
 import { formatBytes } from '@caretaker/kernel/units.ts'
 import type { OperationSummary } from '@caretaker/steps/operations.ts'
+import type { StateReport } from '../cli/report-state.ts'
 
 /** Refreshes often enough that a start can be watched. */
 const REFRESH_S = 3
 
 /** The state of the appliance for a browser, from the same value as `status`. */
-export function renderStatePage(
-  report: StatusReport,
-  operations: readonly OperationSummary[],
-  now: Date,
-): string {
+export function renderStatePage(shown: StateReport, history: readonly OperationSummary[], now: Date): string {
+  const report = redactDeep(shown) as StateReport
+  const operations = redactDeep(history) as readonly OperationSummary[]
+  const name = report.appliance.domain ?? 'Caretaker'
   const kind = report.state === 'running' ? 'good' : report.serving ? 'warn' : 'bad'
   return document(
-    `${report.state} · ${report.appliance.domain}`,
+    `${report.state} · ${name}`,
     html`<header class="${kind}">
-        <h1>${report.appliance.domain}</h1>
+        <h1>${name}</h1>
         <p class="state"><strong>${report.state}</strong>${report.reason === '' ? '' : html` — ${report.reason}`}</p>
         ${report.until === null ? '' : html`<p>Planned end: <time>${report.until}</time></p>`}
         ${report.next === '' ? '' : html`<p>Next: <code>${report.next}</code></p>`}
@@ -42,22 +42,15 @@ export function renderStatePage(
               ? html`<dt>Data</dt><dd>${report.storage.folder} (${report.storage.backend}), ${formatBytes(report.storage.available_bytes)} of ${formatBytes(report.storage.total_bytes)} free</dd>`
               : ''
           }
-          <dt>Config</dt><dd>${report.appliance.config_file}</dd>
+          <dt>Config</dt><dd>${report.appliance.config_file ?? 'none'}</dd>
+          <dt>State</dt><dd>${report.appliance.state_folder}</dd>
           <dt>Seen</dt><dd><time>${now.toISOString()}</time></dd>
         </dl>
       </section>`,
   )
 }
 
-/** The page while there is no config. */
-export function renderUnconfiguredPage(stateFolder: string): string {
-  return document(
-    'unconfigured',
-    html`<header class="bad"><h1>Caretaker</h1><p class="state"><strong>unconfigured</strong> — no valid config was found for ${stateFolder}.</p><p>Next: <code>caretaker doctor</code></p></header>`,
-  )
-}
-
-function appsTable(report: StatusReport): Html {
+function appsTable(report: StateReport): Html {
   return html`<table>
     <thead><tr><th>Application</th><th>Version</th><th>State</th><th>Address</th></tr></thead>
     <tbody>

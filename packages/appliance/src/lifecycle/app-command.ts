@@ -1,5 +1,5 @@
 import { lastLines } from '@caretaker/ports/command.ts'
-import type { CommandResult } from '@caretaker/ports/process.ts'
+import type { Command, CommandResult } from '@caretaker/ports/process.ts'
 import type { Service } from '../application/application.ts'
 import { readAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
@@ -16,7 +16,7 @@ export async function runInService(
   command: readonly string[],
   options: {
     readonly timeoutMs: number
-    readonly onLine?: (line: string) => void
+    readonly onLine?: NonNullable<Command['onLine']>
     readonly env?: Readonly<Record<string, string>>
   },
   signal: AbortSignal,

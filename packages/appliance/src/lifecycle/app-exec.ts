@@ -1,6 +1,6 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { HOUR_MS } from '@caretaker/kernel/time.ts'
-import type { CommandResult } from '@caretaker/ports/process.ts'
+import type { Command, CommandResult } from '@caretaker/ports/process.ts'
 import { type Service, serviceNamed } from '../application/application.ts'
 import { runInService } from './app-command.ts'
 import { readAppRecord } from './app-records.ts'
@@ -19,7 +19,7 @@ const EXEC_LIMIT_MS = 12 * HOUR_MS
 export async function execInApp(
   appliance: Appliance,
   wanted: { readonly app: string; readonly service: string | undefined; readonly command: readonly string[] },
-  onLine: (line: string) => void,
+  onLine: NonNullable<Command['onLine']>,
   signal: AbortSignal,
 ): Promise<CommandResult> {
   assertApp(appliance, wanted.app)

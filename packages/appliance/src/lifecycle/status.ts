@@ -5,7 +5,7 @@ import { listOperations } from '@caretaker/steps/operations.ts'
 import type { StorageSpace } from '../storage/storage.ts'
 import { POSTGRES_SERVICE } from './app-database.ts'
 import type { Appliance } from './appliance.ts'
-import type { ApplianceState } from './appliance-state.ts'
+import type { ApplianceState, PartProblem } from './appliance-state.ts'
 import { observeApps, observeState } from './observe.ts'
 import { seenProblems } from './problems.ts'
 import { publicUrl } from './service-specs.ts'
@@ -56,8 +56,15 @@ export interface StatusReport extends Omit<ApplianceState, 'since' | 'until'> {
   readonly exit_code: ExitCode
 }
 
-/** Looks at everything and changes nothing. Works whether or not a daemon runs. */
-export async function status(appliance: Appliance, daemonPid: number | undefined): Promise<StatusReport> {
+/**
+ * Looks at everything and changes nothing. Works whether or not a daemon runs. `known` are problems that the caller has
+ * seen already, as a config that was refused.
+ */
+export async function status(
+  appliance: Appliance,
+  daemonPid: number | undefined,
+  known: readonly PartProblem[] = [],
+): Promise<StatusReport> {
   const { ports, stateFolder, config } = appliance
   const [apps, gateway, space, holder, operations, problems] = await Promise.all([
     listApps(appliance),
@@ -67,7 +74,7 @@ export async function status(appliance: Appliance, daemonPid: number | undefined
     listOperations(ports.files, stateFolder),
     seenProblems(appliance, daemonPid),
   ])
-  const state = await observeState(appliance, problems)
+  const state = await observeState(appliance, [...known, ...problems])
   const { https } = gateway ?? {}
   return {
     ...state,

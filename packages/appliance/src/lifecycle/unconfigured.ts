@@ -67,3 +67,14 @@ export async function showUnconfigured(
     restart: 'always',
   })
 }
+
+/** Ends what {@link showUnconfigured} started; nothing happens when it runs no more. */
+export async function hideUnconfigured({ ports, stateFolder, pid }: Surrounding): Promise<void> {
+  const { processes } = foldersOf(
+    stateFolder,
+    { data: stateFolder, volatile: stateFolder },
+    ports.machine.user().uid,
+  )
+  const runtime = createProcessRuntime(ports, { applianceId: 'unconfigured', folder: processes, pid })
+  await runtime.stop(APPLIANCE, GATEWAY_SERVICE)
+}

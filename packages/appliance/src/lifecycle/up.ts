@@ -92,6 +92,7 @@ class UpWork {
   readonly #signal: AbortSignal
   readonly #operations: OperationResult[] = []
   readonly #errors: ErrorReport[] = []
+  #cancelled = false
 
   constructor(appliance: Appliance, emit: EmitEvent, signal: AbortSignal) {
     this.#appliance = appliance
@@ -135,7 +136,10 @@ class UpWork {
 
   async apps(): Promise<void> {
     for (const app of Object.keys(this.#appliance.config.applications)) {
-      if (this.#signal.aborted) return
+      if (this.#signal.aborted) {
+        this.#cancelled = true
+        return
+      }
       try {
         await this.#app(app)
       } catch (error) {
@@ -155,10 +159,10 @@ class UpWork {
       ...this.#errors.map((error) => error.exit_code),
     ]
     return {
-      nothing_to_do: this.#operations.length === 0 && this.#errors.length === 0,
+      nothing_to_do: this.#operations.length === 0 && this.#errors.length === 0 && !this.#cancelled,
       operations: this.#operations,
       errors: this.#errors,
-      exit_code: codes.includes(5) ? 5 : (codes[0] ?? 0),
+      exit_code: codes.includes(5) ? 5 : (codes[0] ?? (this.#cancelled ? 130 : 0)),
     }
   }
 
@@ -204,7 +208,10 @@ class UpWork {
   }
 
   async #fail(part: string, error: ErrorReport): Promise<void> {
-    if (error.code === 'CANCELLED') return
+    if (error.code === 'CANCELLED') {
+      this.#cancelled = true
+      return
+    }
     if (!this.#errors.some((known) => known.code === error.code && known.why === error.why))
       this.#errors.push(error)
     const at = this.#appliance.ports.clock.now().toISOString()

@@ -1,7 +1,7 @@
 import { hashOf } from '@caretaker/kernel/json.ts'
 import { type MaybeSecret, Secret } from '@caretaker/kernel/secrets.ts'
 import type { Owner } from '@caretaker/ports/files.ts'
-import type { CommandResult, ProcessExit, ProcessIdentity } from '@caretaker/ports/process.ts'
+import type { Command, CommandResult, ProcessExit, ProcessIdentity } from '@caretaker/ports/process.ts'
 
 /** The name that stands for the appliance itself where an application's name is asked for. */
 export const APPLIANCE = '-'
@@ -82,7 +82,7 @@ export interface Runtime {
   runOnce(
     spec: ServiceSpec,
     command: readonly string[],
-    options: { readonly timeoutMs: number; readonly onLine?: (line: string) => void },
+    options: { readonly timeoutMs: number; readonly onLine?: NonNullable<Command['onLine']> },
     signal: AbortSignal,
   ): Promise<CommandResult>
   /**

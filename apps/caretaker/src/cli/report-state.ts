@@ -1,0 +1,64 @@
+import type { Surrounding } from '@caretaker/appliance/lifecycle/appliance.ts'
+import type { PartProblem } from '@caretaker/appliance/lifecycle/appliance-state.ts'
+import type { OpenedInForce } from '@caretaker/appliance/lifecycle/open.ts'
+import { exitCodeOf, type StatusReport, status } from '@caretaker/appliance/lifecycle/status.ts'
+import { type AppError, toAppError } from '@caretaker/kernel/errors.ts'
+import { findLockHolder } from '@caretaker/steps/operation-lock.ts'
+
+/** What `status`, the state page and its JSON say; without a config nothing is known of the appliance. */
+export interface StateReport extends Omit<StatusReport, 'appliance'> {
+  readonly appliance: {
+    readonly id: string | null
+    readonly domain: string | null
+    readonly config_file: string | null
+    readonly state_folder: string
+  }
+}
+
+/** The state of the appliance that `open` gives, or why there is none. Changes nothing. */
+export async function reportState(
+  around: Surrounding,
+  open: () => Promise<Pick<OpenedInForce, 'appliance' | 'refused'>>,
+  daemonPid: number | undefined,
+): Promise<StateReport> {
+  try {
+    const { appliance, refused } = await open()
+    const since = around.ports.clock.now().toISOString()
+    return await status(appliance, daemonPid, refused ? [configProblem(refused, since)] : [])
+  } catch (error) {
+    const reported = toAppError(error)
+    if (!reported.code.startsWith('CONFIG_') && reported.code !== 'STATE_DAMAGED') throw reported
+    return unconfigured(around, reported, daemonPid)
+  }
+}
+
+function configProblem(refused: AppError, since: string): PartProblem {
+  const { code, what, why, next } = refused
+  return { part: 'config', code, reason: `${what}: ${why}`, next, since }
+}
+
+async function unconfigured(
+  { ports, stateFolder }: Surrounding,
+  { code, what, why, next, at }: AppError,
+  daemonPid: number | undefined,
+): Promise<StateReport> {
+  const where = at?.line === undefined ? '' : ` (${at.file}:${at.line})`
+  const state = { state: 'unconfigured', code } as const
+  return {
+    ...state,
+    reason: `${what}: ${why}${where}`,
+    next,
+    since: null,
+    until: null,
+    serving: false,
+    parts: [],
+    appliance: { id: null, domain: null, config_file: at?.file ?? null, state_folder: stateFolder },
+    daemon: { running: daemonPid !== undefined, pid: daemonPid ?? null },
+    gateway: { running: false, pid: null, address: null },
+    apps: [],
+    storage: null,
+    locked_by: (await findLockHolder(ports, stateFolder)) ?? null,
+    unfinished_operations: [],
+    exit_code: exitCodeOf(state),
+  }
+}
