@@ -2,7 +2,7 @@
 // written, Ctrl-C, `npm start` again, read back. As a created ordinary user (--user) or as root in a folder that only
 // root can enter (--root). Needs root, to create the user. Ends with 0 when all is well.
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { request } from 'node:https'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -28,8 +28,11 @@ try {
   if (asUser) must('chown', ['-R', `${USER}:`, home])
   await story()
   console.log(`fresh clone as ${asUser ? 'an ordinary user' : 'root'}: all is well`)
+} catch (error) {
+  console.log(logs())
+  throw error
 } finally {
-  for (const child of started) if (child.exitCode === null) process.kill(-child.pid, 'SIGKILL')
+  for (const child of started) if (child.exitCode === null) kill(-child.pid)
   endWhatIsLeft()
   const state = existsSync(join(clone, '.caretaker')) ? realpathSync(join(clone, '.caretaker')) : undefined
   for (const folder of [state, home]) {
@@ -97,13 +100,12 @@ async function npmStart() {
   return { child, url, ca: readFileSync(join(realpathSync(join(clone, '.caretaker')), 'certificates/ca.crt')) }
 }
 
-/** Ctrl-C in a terminal reaches the whole foreground group. */
+/** Ctrl-C in a terminal reaches the whole foreground group. npm itself may end before what it started. */
 async function interrupt({ child }) {
-  const ended = new Promise((resolve) => child.on('exit', resolve))
   process.kill(-child.pid, 'SIGINT')
-  await Promise.race([ended, limit(60_000, 'npm start did not end after Ctrl-C')])
-  const left = whatIsLeft()
-  expect(left.length === 0, `nothing is left running: ${left.join(', ')}`)
+  const deadline = Date.now() + 60_000
+  while (whatIsLeft().length > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 100))
+  expect(whatIsLeft().length === 0, `nothing is left running: ${whatIsLeft().join('\n')}`)
 }
 
 function start(file, args) {
@@ -144,19 +146,51 @@ function ask({ url, ca }, method, path, body) {
 function whatIsLeft() {
   const state = existsSync(join(clone, '.caretaker')) ? realpathSync(join(clone, '.caretaker')) : clone
   return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid && !isZombie(name))
     .flatMap((pid) => {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
-        return command.includes(clone) || command.includes(`${state}/`) ? [`${pid} ${command}`] : []
+        const ours = command.includes(clone) || command.includes(`${state}/`) || isUsers(pid)
+        return ours ? [`${pid} ${command}`] : []
       } catch {
         return []
       }
     })
 }
 
+function isZombie(pid) {
+  try {
+    return /^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return true
+  }
+}
+
+/** Nothing else runs as the created user. */
+function isUsers(pid) {
+  return asUser && identity.uid !== undefined && statSync(`/proc/${pid}`).uid === identity.uid
+}
+
 function endWhatIsLeft() {
-  for (const line of whatIsLeft()) process.kill(Number(line.split(' ')[0]), 'SIGKILL')
+  for (const line of whatIsLeft()) kill(Number(line.split(' ')[0]))
+}
+
+/** What the daemon wrote, for whoever looks for the cause. */
+function logs() {
+  const folder = join(clone, '.caretaker/logs/appliance')
+  return ['daemon.log', 'daemon-output.log']
+    .map((name) => join(folder, name))
+    .filter((file) => existsSync(file))
+    .map((file) => `== ${file}\n${readFileSync(file, 'utf8').slice(-4000)}`)
+    .join('\n')
+}
+
+function kill(pid) {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended meanwhile.
+  }
 }
 
 function limit(ms, what) {

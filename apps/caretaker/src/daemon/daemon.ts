@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Surrounding } from '@caretaker/appliance/lifecycle/appliance.ts'
 import { down } from '@caretaker/appliance/lifecycle/down.ts'
 import { runFolder } from '@caretaker/appliance/lifecycle/folders.ts'
+import { openInForce } from '@caretaker/appliance/lifecycle/open.ts'
 import { hideUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
 import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
@@ -43,7 +44,8 @@ export async function runDaemon(wanted: DaemonOptions): Promise<ExitCode> {
   await keeper.run(signal)
   // Commands of others were told to stop with us; they end after the step under way.
   await keeper.idle()
-  const { opened } = keeper
+  // A command that has just ended leaves the config to be read again.
+  const opened = keeper.opened ?? (await openInForce(around, options.configFile).catch(() => undefined))
   const stopping = new AbortController().signal
   try {
     if (opened) await down(opened.appliance, { remember: false }, () => undefined, stopping)
