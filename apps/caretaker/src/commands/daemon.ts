@@ -18,6 +18,8 @@ export const daemon: CommandDefinition = {
   output: [],
   runs: 'here',
   async handler(call) {
+    const { keepMemorySmall } = await import('@caretaker/host/small-memory.ts')
+    keepMemorySmall()
     const { runDaemon } = await import('../daemon/daemon.ts')
     const exitCode = await runDaemon({
       around: { ...surroundingOf(call), actor: { ...call.actor, via: 'daemon' } },

@@ -1,10 +1,17 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
+import {
+  type HttpServer,
+  type HttpServerOptions,
+  jsonAnswer,
+  type ServedAnswer,
+  type ServedRequest,
+  serveHttp,
+} from '@caretaker/host/http-server.ts'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { hashOf } from '@caretaker/kernel/json.ts'
 import { redactDeep } from '@caretaker/kernel/secrets.ts'
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { reportState } from '../cli/report-state.ts'
 import type { DaemonOptions } from './daemon.ts'
 import type { Keeper } from './keeper.ts'
@@ -13,6 +20,7 @@ import { renderStatePage, STATE_PAGE_CSS } from './state-page.ts'
 /** How long a link opens the page. */
 const LINK_LIFE_MS = 10 * MINUTE_MS
 const SESSION_COOKIE = 'caretaker_session'
+const BODY_LIMIT_BYTES = 1024
 /** Operations shown on the page. */
 const SHOWN_OPERATIONS = 10
 
@@ -30,61 +38,53 @@ export async function servePage(options: DaemonOptions, keeper: Keeper): Promise
   const { clock } = options.around.ports
   const tokens = new Map<string, number>()
   const sessions = new Set<string>()
-  const server = Fastify({ bodyLimit: 1024, forceCloseConnections: true, logger: false })
-  const port = () => {
-    const address = server.addresses()[0]
-    return typeof address === 'object' ? address.port : 0
+  const pages: Readonly<Record<string, (request: ServedRequest) => ServedAnswer | Promise<ServedAnswer>>> = {
+    '/open': ({ query }) => {
+      const expires = take(tokens, query.get('token') ?? '')
+      if (expires === undefined || expires < clock.monotonicMs()) {
+        return refused(403, 'This link was used already or is too old. Type "caretaker page" for a new one.')
+      }
+      const session = randomBytes(32).toString('base64url')
+      sessions.add(session)
+      const cookie = `${SESSION_COOKIE}=${session}; Path=/; HttpOnly; SameSite=Strict`
+      return { status: 302, headers: { 'set-cookie': cookie, location: '/' }, body: '' }
+    },
+    '/state.css': () => textAnswer(200, 'text/css', STATE_PAGE_CSS),
+    '/': async (request) =>
+      hasSession(request, sessions)
+        ? textAnswer(200, 'text/html', await currentPage(options, keeper))
+        : refused(403, 'Open this page with the link that "caretaker page" prints.'),
+    '/state.json': async (request) => {
+      if (!hasSession(request, sessions)) return jsonAnswer(403, { error: 'no session' })
+      return jsonAnswer(200, redactDeep(await currentState(options, keeper)))
+    },
   }
-
-  server.addHook('onRequest', async (request, reply) => {
-    reply.headers(SAFETY_HEADERS)
-    const allowed = [`127.0.0.1:${port()}`, `localhost:${port()}`, `[::1]:${port()}`]
+  const answer = async (request: ServedRequest): Promise<ServedAnswer> => {
+    const { port } = server
+    const allowed = [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`]
     if (!allowed.includes(request.headers.host ?? ''))
-      await refuse(reply, 421, 'This page is for this machine only.')
+      return refused(421, 'This page is for this machine only.')
+    const page = Object.hasOwn(pages, request.path) ? pages[request.path] : undefined
+    if (!page || request.method !== 'GET') return refused(404, 'There is no such page.')
+    return page(request)
+  }
+  const server = await listen(options.pagePort, async (request) => {
+    const answered = await answer(request)
+    return { ...answered, headers: { ...SAFETY_HEADERS, ...answered.headers } }
   })
-  server.get<{ Querystring: { token?: string } }>('/open', async (request, reply) => {
-    const { token = '' } = request.query
-    const expires = take(tokens, token)
-    if (expires === undefined || expires < clock.monotonicMs()) {
-      return refuse(
-        reply,
-        403,
-        'This link was used already or is too old. Type "caretaker page" for a new one.',
-      )
-    }
-    const session = randomBytes(32).toString('base64url')
-    sessions.add(session)
-    reply.header('set-cookie', `${SESSION_COOKIE}=${session}; Path=/; HttpOnly; SameSite=Strict`)
-    return reply.redirect('/')
-  })
-  server.get('/state.css', async (_request, reply) =>
-    reply.type('text/css; charset=utf-8').send(STATE_PAGE_CSS),
-  )
-  server.get('/', async (request, reply) => {
-    if (!hasSession(request, sessions)) {
-      return refuse(reply, 403, 'Open this page with the link that "caretaker page" prints.')
-    }
-    const page = await currentPage(options, keeper)
-    return reply.type('text/html; charset=utf-8').send(page)
-  })
-  server.get('/state.json', async (request, reply) => {
-    if (!hasSession(request, sessions)) return reply.status(403).send({ error: 'no session' })
-    return redactDeep(await currentState(options, keeper))
-  })
-  await listen(server, options.pagePort)
   return {
     link() {
       const token = randomBytes(32).toString('base64url')
       tokens.set(token, clock.monotonicMs() + LINK_LIFE_MS)
-      return `http://127.0.0.1:${port()}/open?token=${token}`
+      return `http://127.0.0.1:${server.port}/open?token=${token}`
     },
-    [Symbol.asyncDispose]: () => server.close(),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }
 }
 
-async function listen(server: FastifyInstance, port: number): Promise<void> {
+async function listen(port: number, answer: HttpServerOptions['answer']): Promise<HttpServer> {
   try {
-    await server.listen({ host: '127.0.0.1', port })
+    return await serveHttp({ at: { host: '127.0.0.1', port }, bodyLimitBytes: BODY_LIMIT_BYTES, answer })
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     if (code !== 'EADDRINUSE' && code !== 'EACCES') throw cause
@@ -122,11 +122,15 @@ const SAFETY_HEADERS = {
   'cache-control': 'no-store',
 } as const
 
-function refuse(reply: FastifyReply, code: number, text: string) {
-  return reply.status(code).type('text/plain; charset=utf-8').send(`${text}\n`)
+function refused(status: number, text: string): ServedAnswer {
+  return textAnswer(status, 'text/plain', `${text}\n`)
 }
 
-function hasSession(request: FastifyRequest, sessions: ReadonlySet<string>): boolean {
+function textAnswer(status: number, type: string, body: string): ServedAnswer {
+  return { status, headers: { 'content-type': `${type}; charset=utf-8` }, body }
+}
+
+function hasSession(request: ServedRequest, sessions: ReadonlySet<string>): boolean {
   const cookies = (request.headers.cookie ?? '').split(';').map((part) => part.trim())
   const value = cookies
     .find((part) => part.startsWith(`${SESSION_COOKIE}=`))

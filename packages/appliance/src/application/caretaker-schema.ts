@@ -1,7 +1,7 @@
 import { isName } from '@caretaker/kernel/ids.ts'
 import { HOUR_MS, MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { Cron } from 'croner'
-import { z } from 'zod'
+import * as z from 'zod'
 import { argv, duration, insideSource, port, report, urlPath, variables } from './schema-parts.ts'
 
 /** It becomes part of a folder name. */

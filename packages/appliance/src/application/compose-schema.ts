@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { caretakerSchema } from './caretaker-schema.ts'
 import { argv, duration, flag, insideSource, integer, port, report, variables } from './schema-parts.ts'
 

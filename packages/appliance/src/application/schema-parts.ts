@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { parseDuration } from '@caretaker/kernel/time.ts'
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Pieces shared by the schemas of the compose file and of x-caretaker. Values may come from variables, so texts count as numbers. */
 

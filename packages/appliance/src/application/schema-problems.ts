@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { composeObjectAt, refusalOf, refusedKeys } from './compose-keys.ts'
 import { invalid, type KeyPath, type Problem, refused, suggestion } from './problems.ts'
 import type { IssueParams } from './schema-parts.ts'

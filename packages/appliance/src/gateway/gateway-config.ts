@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Where a server listens or is reached. `host` is an IP address; port 0 lets the system choose (tests). */
 export const Endpoint = z.strictObject({

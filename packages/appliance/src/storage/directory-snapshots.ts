@@ -1,6 +1,6 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
-import { z } from 'zod'
+import * as z from 'zod'
 import { type DirectoryContext, partial, snapshotFolder, type UnitPaths, vanish } from './directory-layout.ts'
 import { readModes, removeSealed, seal, unseal } from './seal.ts'
 import type { Snapshot } from './storage.ts'

@@ -1,5 +1,5 @@
 import { switchLink, writeJsonDurably } from '@caretaker/ports/durable.ts'
-import { z } from 'zod'
+import * as z from 'zod'
 import {
   type DirectoryContext,
   nextGeneration,

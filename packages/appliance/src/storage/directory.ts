@@ -4,7 +4,7 @@ import { isName } from '@caretaker/kernel/ids.ts'
 import type { Clock } from '@caretaker/ports/clock.ts'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { Files, Owner } from '@caretaker/ports/files.ts'
-import { z } from 'zod'
+import * as z from 'zod'
 import {
   type DirectoryContext,
   partial,

@@ -2,7 +2,7 @@ import { AppError, messageOf } from '@caretaker/kernel/errors.ts'
 import type { Clock } from '@caretaker/ports/clock.ts'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { Files } from '@caretaker/ports/files.ts'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { StorageIdentity } from './storage.ts'
 
 /** File at the root of every data volume, whatever the back end: it carries the id of the appliance (spec S4). */
