@@ -8,6 +8,9 @@ import type { HealthSpec, Runtime, ServiceSpec } from './runtime.ts'
 
 type HealthPorts = Pick<Ports, 'network' | 'clock' | 'files'>
 
+/** A service without a probe counts as started when it still runs after this time: most wrong settings show by then. */
+const SETTLE_MS = SECOND_MS
+
 export type Health = { readonly state: 'healthy' } | { readonly state: 'unhealthy'; readonly why: string }
 
 /** What a service answers to one probe. A service without a probe is healthy when it runs. */
@@ -62,17 +65,20 @@ export async function waitHealthy(
   spec: ServiceSpec,
   signal: AbortSignal,
 ): Promise<void> {
-  const limitMs = spec.health ? startLimitMs(spec.health) : 5 * SECOND_MS
+  const limitMs = spec.health ? startLimitMs(spec.health) : 5 * SETTLE_MS
+  const settledMs = ports.clock.monotonicMs() + SETTLE_MS
   let last = 'it was never asked'
   const reached = await waitUntil(ports.clock, { timeoutMs: limitMs, intervalMs: 50, signal }, async () => {
     const status = await runtime.status(spec.app, spec.service)
     if (status?.state !== 'running') return 'ended' as const
+    if (!spec.health && ports.clock.monotonicMs() < settledMs) return undefined
     const health = await probeHealth(ports, runtime, spec, signal)
     if (health.state === 'healthy') return 'healthy' as const
     last = health.why
     return undefined
   })
   if (reached === 'healthy') return
+  if (signal.aborted) throw cancelled(`${spec.service} of ${spec.app}`)
   const log = await readLogTail(ports.files, spec.logFile, 5)
   const said = log.length === 0 ? '' : `; it last wrote: ${log.join(' | ')}`
   const name = `${spec.service} of ${spec.app}`
@@ -88,5 +94,13 @@ export async function waitHealthy(
     what: `The service ${name} is not healthy`,
     why: `${last}, for ${Math.round(limitMs / SECOND_MS)} s${said}`,
     next,
+  })
+}
+
+function cancelled(name: string): AppError {
+  return new AppError('CANCELLED', {
+    what: `The health of ${name} was not waited for`,
+    why: 'the operation was cancelled',
+    next: '"caretaker operation list" shows it; "caretaker up" goes on',
   })
 }

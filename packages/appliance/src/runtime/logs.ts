@@ -5,17 +5,19 @@ import type { Files } from '@caretaker/ports/files.ts'
 export const MAX_LOG_BYTES = 10 * MIB
 export const KEPT_LOGS = 3
 
-/** The last `count` lines of a log file, fewer when there are fewer. */
+/** The last `count` lines of a log, fewer when there are fewer; those of the file set aside last count too. */
 export async function readLogTail(
   files: Pick<Files, 'readText'>,
   path: string,
   count: number,
 ): Promise<readonly string[]> {
-  const text = (await files.readText(path)) ?? ''
-  return text
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .slice(-count)
+  const lines = linesOf(await files.readText(path))
+  if (lines.length >= count) return lines.slice(-count)
+  return [...linesOf(await files.readText(`${path}.1`)), ...lines].slice(-count)
+}
+
+function linesOf(text = ''): readonly string[] {
+  return text.split('\n').filter((line) => line.trim() !== '')
 }
 
 /**

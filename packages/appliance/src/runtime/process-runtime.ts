@@ -33,8 +33,11 @@ export interface ProcessRuntimeOptions {
   readonly pid: number
 }
 
-/** Service part of the label of a one-off command, followed by the pid of the one who waits for it. */
+/** Service part of the label of a one-off command; who waits for it follows, as PID.STARTTICKS: pids are used again. */
 const RUN_PREFIX = 'run@'
+
+/** How long what outlives its service may take before it is killed. */
+const STRAGGLER_GRACE_MS = 5000
 
 /** Services as processes of this machine: no root, no docker. */
 export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntimeOptions): Runtime {
@@ -52,10 +55,18 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
     }
   }
 
+  /** When a process started, in clock ticks since the boot: field 22 of proc_pid_stat(5); "gone" without one. */
+  async function startOf(pid: string): Promise<string> {
+    // It may end while it is read.
+    const stat = await files.readText(`/proc/${pid}/stat`).catch(() => undefined)
+    return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? 'gone'
+  }
+
   /** Whether this is a one-off command whose caller is still there to see its end. */
   async function isAwaited(service: string): Promise<boolean> {
     if (!service.startsWith(RUN_PREFIX)) return false
-    return (await files.stat(`/proc/${service.slice(RUN_PREFIX.length)}`)) !== undefined
+    const [pid = '', start = ''] = service.slice(RUN_PREFIX.length).split('.')
+    return (await startOf(pid)) === start
   }
 
   async function statusOf(record: ServiceRecord): Promise<ServiceStatus> {
@@ -97,10 +108,19 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
     return !(await processes.isAlive(identity))
   }
 
+  /** Children that outlive a service would keep its port and its files; so would a start that was never recorded. */
+  async function endStragglers(app: string, service: string, signal: NodeJS.Signals): Promise<void> {
+    const found = await processes.findByLabel(options.applianceId)
+    const own = found.filter(({ label }) => label.app === app && label.service === service)
+    const stop: StopSpec = { signal, graceMs: STRAGGLER_GRACE_MS, lastSignal: 'SIGKILL' }
+    await Promise.all(own.map(({ identity }) => endProcess(identity, stop)))
+  }
+
   async function stopRecorded(app: string, service: string): Promise<void> {
     const path = recordPath(app, service)
     const record = await readRecord(path)
     if (record) await endProcess(record.identity, record.stop)
+    await endStragglers(app, service, record?.stop.signal ?? 'SIGTERM')
     await files.remove(path)
     if ((await files.stat(options.folder)) !== undefined) await files.sync(options.folder)
   }
@@ -134,7 +154,13 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
         stop: spec.stop,
         logFile: spec.logFile,
       }
-      await writeJsonDurably(files, recordPath(spec.app, spec.service), started)
+      try {
+        await writeJsonDurably(files, recordPath(spec.app, spec.service), started)
+      } catch (error) {
+        // What is not recorded would be looked after by nobody.
+        await endProcess(identity, spec.stop)
+        throw error
+      }
     },
 
     stop: stopRecorded,
@@ -170,7 +196,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
           // Found again, and ended, when the one who waits for it dies: see endLeftovers.
           env: {
             ...spec.env,
-            CARETAKER_LABEL: `${options.applianceId}/${spec.app}/${RUN_PREFIX}${options.pid}`,
+            CARETAKER_LABEL: `${options.applianceId}/${spec.app}/${RUN_PREFIX}${options.pid}.${await startOf(`${options.pid}`)}`,
           },
           cwd: spec.cwd,
           ...(spec.owner ? { owner: spec.owner } : {}),
@@ -184,20 +210,17 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
     async endLeftovers() {
       const recorded = await this.list()
       const found = await processes.findByLabel(options.applianceId)
-      const known = new Map(
-        recorded
-          .filter((entry) => entry.state === 'running')
-          .map((entry) => [`${entry.app}/${entry.service}`, entry.pid]),
+      const known = new Set(
+        recorded.filter((entry) => entry.state === 'running').map((entry) => `${entry.app}/${entry.service}`),
       )
-      const ended: { app: string; service: string; pid: number }[] = []
-      for (const { identity, label } of found) {
+      const stop: StopSpec = { signal: 'SIGTERM', graceMs: STRAGGLER_GRACE_MS, lastSignal: 'SIGKILL' }
+      const ended = found.map(async ({ identity, label }) => {
         // Children of a recorded service carry its label too and belong to it.
-        if (known.has(`${label.app}/${label.service}`)) continue
-        if (await isAwaited(label.service)) continue
-        await endProcess(identity, { signal: 'SIGTERM', graceMs: 5000, lastSignal: 'SIGKILL' })
-        ended.push({ app: label.app, service: label.service, pid: identity.pid })
-      }
-      return ended
+        if (known.has(`${label.app}/${label.service}`) || (await isAwaited(label.service))) return []
+        await endProcess(identity, stop)
+        return [{ app: label.app, service: label.service, pid: identity.pid }]
+      })
+      return (await Promise.all(ended)).flat()
     },
   }
 }

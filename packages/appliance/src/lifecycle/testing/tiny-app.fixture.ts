@@ -1,0 +1,116 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/** How a tiny application is made; nothing of it can be changed later without a new release. */
+export interface TinyShape {
+  readonly database?: boolean
+  readonly migrates?: boolean
+  readonly smoke?: boolean
+  /** A second service without health check that waits for the first. */
+  readonly worker?: boolean
+}
+
+/** What goes wrong in a tiny application from now on, at its starts, commands and requests. */
+export type TinyFault = 'exits' | 'unhealthy' | 'migration-fails' | 'smoke-fails' | 'worker-exits' | 'none'
+
+/** An application without dependencies, whose faults can be switched while its release stays the same. */
+export interface TinyApp {
+  /** Its source. */
+  readonly folder: string
+  break(fault: TinyFault): Promise<void>
+}
+
+/** Writes the source of the application `name` below `folder`. */
+export async function makeTinyApp(folder: string, name: string, shape: TinyShape = {}): Promise<TinyApp> {
+  const source = join(folder, 'sources', name)
+  const faultFile = join(folder, `${name}.fault`)
+  await mkdir(source, { recursive: true })
+  const head = HEAD.replace('FAULT_FILE', JSON.stringify(faultFile))
+  await writeFile(join(source, 'compose.yml'), composeOf(shape))
+  await writeFile(join(source, 'server.mjs'), `${head}${SERVER}`)
+  await writeFile(join(source, 'worker.mjs'), `${head}${WORKER}`)
+  await writeFile(join(source, 'migrate.mjs'), `${head}${MIGRATE}`)
+  await writeFile(join(source, 'smoke.mjs'), `${head}${SMOKE}`)
+  return {
+    folder: source,
+    break: (fault) => (fault === 'none' ? rm(faultFile, { force: true }) : writeFile(faultFile, fault)),
+  }
+}
+
+function composeOf({ database, migrates, smoke, worker }: TinyShape): string {
+  const lines = [
+    'services:',
+    '  web:',
+    '    build: { context: . }',
+    '    command: [node, server.mjs]',
+    '    environment: { GREETING: hello }',
+    '    volumes: ["files:/data"]',
+    '    stop_grace_period: 5s',
+    ...(worker
+      ? [
+          '  worker:',
+          '    build: { context: . }',
+          '    command: [node, worker.mjs]',
+          '    depends_on: { web: { condition: service_healthy } }',
+          '    stop_grace_period: 5s',
+        ]
+      : []),
+    'volumes: { files: {} }',
+    'x-caretaker:',
+    '  version: "1"',
+    '  web: { service: web, port: 3000, health: /health }',
+    '  data: [files]',
+    ...(database ? ['  database: {}'] : []),
+    ...(migrates
+      ? ['  migrate: { service: web, check: [node, migrate.mjs, --check], run: [node, migrate.mjs] }']
+      : []),
+    ...(smoke ? ['  smoke: { service: web, command: [node, smoke.mjs] }'] : []),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+const HEAD = `import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+
+const FAULT = FAULT_FILE
+const fault = () => (existsSync(FAULT) ? readFileSync(FAULT, 'utf8') : '')
+const files = process.env.DATA_DIR_FILES
+process.on('SIGTERM', () => process.exit(0))
+function fail(text) {
+  console.error(text)
+  process.exit(1)
+}
+`
+
+const SERVER = `
+if (fault() === 'exits') fail('the till is jammed')
+const server = createServer((request, response) => {
+  if (request.url === '/health') {
+    response.statusCode = fault() === 'unhealthy' ? 500 : 200
+    return response.end(fault() === 'unhealthy' ? 'no stock' : 'ok')
+  }
+  if (request.method === 'POST') writeFileSync(join(files, request.url.slice(1)), 'kept')
+  const database = createHash('sha256').update(process.env.DATABASE_URL ?? '').digest('hex')
+  response.end(JSON.stringify({ greeting: process.env.GREETING, database, files: readdirSync(files) }))
+})
+server.listen(process.env.PORT, '127.0.0.1')
+`
+
+const WORKER = `
+setInterval(() => fault() === 'worker-exits' && fail('the parcel is lost'), 50)
+`
+
+const MIGRATE = `
+const done = join(files, 'migrated')
+if (process.argv[2] === '--check') process.exit(existsSync(done) ? 0 : 10)
+if (fault() === 'migration-fails') fail('column "price" exists already')
+writeFileSync(done, '')
+`
+
+const SMOKE = `
+if (fault() === 'smoke-fails') fail('the shelf is empty')
+const answer = await fetch('http://127.0.0.1:' + process.env.PORT)
+if (answer.status !== 200) fail('the shop answers ' + answer.status)
+`
