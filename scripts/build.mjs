@@ -4,13 +4,14 @@ import { builtinModules } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
 import { nodeBinary, root } from './bootstrap.mjs'
+import { writeNotices } from './notices.mjs'
 import { stagePostgres } from './stage-postgres.mjs'
 
 const target = join(root, 'dist')
 const app = join(root, 'apps/caretaker')
 const fresh = join(target, `caretaker.${process.pid}.tmp`)
 
-await build({
+const { metafile } = await build({
   entryPoints: { main: join(app, 'src/main.ts') },
   outdir: fresh,
   bundle: true,
@@ -29,6 +30,7 @@ await build({
   external: ['pg-native'],
   plugins: [{ name: 'builtins', setup: takeBuiltinsAsTheyAre }],
   logLevel: 'warning',
+  metafile: true,
 })
 rmSync(join(target, 'caretaker'), { recursive: true, force: true })
 renameSync(fresh, join(target, 'caretaker'))
@@ -41,13 +43,19 @@ link(
   join(root, '.tools/node_modules/@pnpm', `exe.linux-${process.arch}`, 'pnpm'),
   join(programs, 'pnpm/pnpm'),
 )
+const tools = join(root, '.tools/node_modules')
+const shipped = [join(tools, `node-linux-${process.arch}`), join(tools, `@pnpm/exe.linux-${process.arch}`)]
 for (const major of [15, 16, 17, 18]) {
   const folder = join(app, 'node_modules', `postgres-${major}-linux-${process.arch}`)
+  shipped.push(folder)
   if (existsSync(folder)) await stagePostgres(folder, join(programs, `postgres-${major}`))
 }
-for (const notice of ['LICENSE', 'THIRD-PARTY-NOTICES.md']) {
-  if (existsSync(join(root, notice))) cpSync(join(root, notice), join(target, notice))
-}
+cpSync(join(root, 'LICENSE'), join(target, 'LICENSE'))
+writeNotices(
+  join(target, 'THIRD-PARTY-NOTICES.md'),
+  Object.keys(metafile.inputs).map((file) => join(root, file)),
+  shipped.filter((folder) => existsSync(folder)),
+)
 
 /**
  * An import of a module of Node's own makes Node read each of its exports; for node:http that loads the whole of

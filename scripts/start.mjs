@@ -1,6 +1,14 @@
 // npm start: sets everything up, brings the local appliance up with the guestbook, and keeps it up until Ctrl-C.
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { bootstrap, refuse, root } from './bootstrap.mjs'
@@ -35,8 +43,11 @@ if (supervisorRuns()) {
 writeFileSync(supervisorFile, String(process.pid))
 
 if (!existsSync(config)) await createConfig()
-const applications = JSON.parse((await caretaker(['config', 'check', '--json'], { keep: true })).output).applications
-if (!applications) refuse('The local appliance was not started', `${config} is not valid`, './caretaker config check')
+const applications = JSON.parse(
+  (await caretaker(['config', 'check', '--json'], { keep: true })).output,
+).applications
+if (!applications)
+  refuse('The local appliance was not started', `${config} is not valid`, './caretaker config check')
 const first = !applications.includes('guestbook')
 const begin = first
   ? ['app', 'add', 'guestbook', join(root, 'examples/guestbook'), '--host', 'localhost,guestbook.localhost']
@@ -63,7 +74,9 @@ async function createConfig() {
   const http = await freePort(https === 8080 ? 8081 : 8080)
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC'
   const words = ['config', 'create', 'localhost', '--bind', '127.0.0.1', '--time-zone', zone, '--out', config]
-  const created = await caretaker([...words, '--https-port', String(https), '--http-port', String(http)], { keep: true })
+  const created = await caretaker([...words, '--https-port', String(https), '--http-port', String(http)], {
+    keep: true,
+  })
   if (created.code !== 0) process.exit(created.code)
   say(`The local appliance has a config of its own: ${config}`)
 }
@@ -78,7 +91,11 @@ async function freePort(start) {
     })
     if (free) return port
   }
-  return refuse('No port is free', `${start} to ${start + 199} are all taken`, 'Stop what uses them: "ss -ltnp" shows it')
+  return refuse(
+    'No port is free',
+    `${start} to ${start + 199} are all taken`,
+    'Stop what uses them: "ss -ltnp" shows it',
+  )
 }
 
 /** Whether a supervisor of this state folder lives: its pid is in the file and still a run of this script. */
@@ -118,7 +135,11 @@ function startDaemon() {
   mkdirSync(join(state, 'logs/appliance'), { recursive: true })
   const log = openSync(join(state, 'logs/appliance/daemon-output.log'), 'a')
   // A group of its own: Ctrl-C reaches this process, which then stops the daemon in order.
-  const child = spawn(join(root, 'caretaker'), ['daemon'], { env: environment, detached: true, stdio: ['ignore', log, log] })
+  const child = spawn(join(root, 'caretaker'), ['daemon'], {
+    env: environment,
+    detached: true,
+    stdio: ['ignore', log, log],
+  })
   child.on('exit', () => wake())
   closeSync(log)
   return child.pid
@@ -170,7 +191,9 @@ async function explain() {
   say(`  State page   ${page}   (works once; "./caretaker page" makes another)`)
   say()
   say('  Look at it   ./caretaker status            ./caretaker logs guestbook     ./caretaker doctor')
-  say('  Change it    ./caretaker app list          ./caretaker config show        ./caretaker operation list')
+  say(
+    '  Change it    ./caretaker app list          ./caretaker config show        ./caretaker operation list',
+  )
   say('  Break it     ./caretaker service on "Back soon"   then   ./caretaker service off')
   say('               kill -9 one of the pids that "./caretaker status" shows, and watch it come back')
   say('  Stop it      Ctrl-C here. Everything is kept in the folder .caretaker')

@@ -18,7 +18,9 @@ const checks = [
 for (const [name, file, args] of filters.length === 0 ? checks : []) {
   const started = Date.now()
   const { code, output } = await run(file, args, { quiet: true, env })
-  process.stdout.write(`${code === 0 ? 'ok  ' : 'FAIL'} ${name} ${((Date.now() - started) / 1000).toFixed(1)} s\n`)
+  process.stdout.write(
+    `${code === 0 ? 'ok  ' : 'FAIL'} ${name} ${((Date.now() - started) / 1000).toFixed(1)} s\n`,
+  )
   if (code === 0) total.passed += 1
   else {
     total.failed += 1
@@ -31,8 +33,19 @@ try {
   // Pure tests share the cores with nothing; what starts processes follows.
   for (const project of ['unit', 'real']) {
     const report = join(folder, `${project}.json`)
-    const args = ['run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-    const { code } = await run(nodeBinary(), [join(root, 'node_modules/vitest/vitest.mjs'), ...args, '--passWithNoTests', ...filters], { env })
+    const args = [
+      'run',
+      '--project',
+      project,
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+    ]
+    const { code } = await run(
+      nodeBinary(),
+      [join(root, 'node_modules/vitest/vitest.mjs'), ...args, '--passWithNoTests', ...filters],
+      { env },
+    )
     const counted = count(report)
     total.passed += counted.passed
     total.skipped += counted.skipped
@@ -47,7 +60,9 @@ process.exitCode = total.failed === 0 ? 0 : 1
 
 function count(report) {
   try {
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(readFileSync(report, 'utf8'))
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
+      readFileSync(report, 'utf8'),
+    )
     return { passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests + numTodoTests }
   } catch {
     return { passed: 0, failed: 1, skipped: 0 }
