@@ -1,10 +1,15 @@
 import type { CommandDefinition } from './definition.ts'
+import { globalOptions, PROGRESS_MODES } from './global-options.ts'
 
-const GLOBAL_FLAGS = ['--help', '--json', '--state', '--config', '--progress']
+/** Flags of options, each with whether a value follows. */
+type Flags = ReadonlyMap<string, boolean>
+
+const flagsOf = (list: readonly { readonly flags: string }[]): Flags =>
+  new Map(list.map(({ flags }) => [flags.split(' ')[0] as string, flags.includes('<')]))
 
 /**
- * The words that may stand where the last one of `typed` stands. Names of applications are asked for only when an
- * argument can be one. Empty where a file may follow: the shell completes that itself.
+ * The words that may stand where the last one of `typed` stands. Names of applications are asked for only when a word
+ * can be one. Empty where a file may follow: the shell completes that itself.
  */
 export async function nextWords(
   definitions: readonly CommandDefinition[],
@@ -12,16 +17,56 @@ export async function nextWords(
   apps: () => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
   const current = typed.at(-1) ?? ''
-  const before = typed.slice(0, -1).filter((word) => !word.startsWith('-'))
+  if (typed.slice(0, -1).includes('--')) return []
   const shown = definitions.filter((definition) => !definition.hidden)
-  const exact = shown.find(
-    (definition) => definition.name === before.slice(0, wordCount(definition)).join(' '),
+  const known = new Map([
+    ...flagsOf(shown.flatMap((definition) => definition.options ?? [])),
+    ...flagsOf(globalOptions()),
+  ])
+  const { words, awaiting } = takeApart(typed.slice(0, -1), known)
+  const command = shown.find(
+    (definition) => definition.name === words.slice(0, wordCount(definition)).join(' '),
   )
-  const candidates = exact ? await inside(exact, before, current, apps) : commandWords(shown, before)
+  const candidates = awaiting
+    ? await valuesOf(awaiting, apps)
+    : current.startsWith('-')
+      ? flagsHere(command, words)
+      : command
+        ? await argumentsOf(command, words, apps)
+        : commandWords(shown, words)
   return [...new Set(candidates)].filter((word) => word.startsWith(current)).toSorted()
 }
 
 const wordCount = (definition: CommandDefinition) => definition.name.split(' ').length
+
+/** The words that are neither options nor their values, and the option whose value is due. */
+function takeApart(
+  typed: readonly string[],
+  known: Flags,
+): { readonly words: readonly string[]; readonly awaiting: string | undefined } {
+  const words: string[] = []
+  let awaiting: string | undefined
+  for (const word of typed) {
+    if (awaiting !== undefined) awaiting = undefined
+    else if (known.get(word)) awaiting = word
+    else if (!word.startsWith('-')) words.push(word)
+  }
+  return { words, awaiting }
+}
+
+function flagsHere(command: CommandDefinition | undefined, words: readonly string[]): readonly string[] {
+  return [
+    '--help',
+    ...(words.length === 0 ? ['--version'] : []),
+    ...flagsOf(globalOptions()).keys(),
+    ...flagsOf(command?.options ?? []).keys(),
+  ]
+}
+
+async function valuesOf(flag: string, apps: () => Promise<readonly string[]>): Promise<readonly string[]> {
+  if (flag === '--progress') return PROGRESS_MODES
+  return flag === '--confirm' ? apps() : []
+}
 
 function commandWords(
   definitions: readonly CommandDefinition[],
@@ -34,20 +79,13 @@ function commandWords(
   })
 }
 
-async function inside(
+async function argumentsOf(
   definition: CommandDefinition,
-  before: readonly string[],
-  current: string,
+  words: readonly string[],
   apps: () => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
-  if (current.startsWith('-')) {
-    return [
-      ...(definition.options ?? []).map((option) => option.flags.split(' ')[0] as string),
-      ...GLOBAL_FLAGS,
-    ]
-  }
-  const argument = definition.arguments?.[before.length - wordCount(definition)]
-  if (definition.name === 'completion') return ['bash', 'zsh', 'fish']
+  const argument = definition.arguments?.[words.length - wordCount(definition)]
+  if (definition.name === 'completion') return argument ? ['bash', 'zsh', 'fish'] : []
   const isApp =
     (definition.name.startsWith('app ') && definition.name !== 'app add' && argument?.name === 'name') ||
     argument?.name === 'app'

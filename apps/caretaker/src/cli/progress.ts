@@ -1,6 +1,7 @@
 import { formatDuration } from '@caretaker/kernel/time.ts'
 import type { EmitEvent, OperationEvent } from '@caretaker/steps/events.ts'
 import type { PROGRESS_MODES } from './global-options.ts'
+import { oneLine } from './one-line.ts'
 import type { Style } from './style.ts'
 
 export type ProgressMode = (typeof PROGRESS_MODES)[number]
@@ -25,7 +26,7 @@ export function createProgress(
   }
   const begin = (text: string) => {
     open = text
-    if (live) stream.write(`\r\u001b[2K${style.dim('…')} ${text.slice(0, style.width - 3)}`)
+    if (live) stream.write(`\r\u001b[2K${style.dim('…')} ${oneLine(text).slice(0, style.width - 3)}`)
   }
   return (event) => {
     if (event.type === 'operation-started') {
@@ -52,13 +53,13 @@ function lineOf(event: OperationEvent, summary: string, style: Style): string | 
     case 'step-applied':
       return `${style.good('✓')} ${summary} ${style.dim(formatDuration(event.duration_ms))}`
     case 'step-failed':
-      return `${style.bad('✗')} ${summary} ${style.dim(event.error.why)}`
+      return `${style.bad('✗')} ${summary} ${style.dim(oneLine(event.error.why))}`
     case 'undo-begun':
       return style.warn('Taking back what was done')
     case 'step-undone':
       return `${style.warn('↩')} ${summary} ${style.dim(formatDuration(event.duration_ms))}`
     case 'undo-failed':
-      return `${style.bad('✗')} could not be taken back: ${summary} ${style.dim(event.error.why)}`
+      return `${style.bad('✗')} could not be taken back: ${summary} ${style.dim(oneLine(event.error.why))}`
     case 'operation-ended':
     case 'step-skipped':
     case 'step-started':

@@ -1,4 +1,5 @@
 import type { ErrorReport } from '@caretaker/kernel/errors.ts'
+import { oneLine } from './one-line.ts'
 import type { Style } from './style.ts'
 
 /** An error for a person: what, why, what next, and the code to look up in docs/errors.md. */
@@ -6,9 +7,9 @@ export function renderError(error: ErrorReport, style: Style): string {
   const where =
     error.file === undefined ? '' : ` (${error.file}${error.line === undefined ? '' : `:${error.line}`})`
   const head = [
-    `${style.bad('error:')} ${error.what}${where}`,
-    `  why:  ${error.why}`,
-    `  next: ${error.next}`,
+    `${style.bad('error:')} ${oneLine(`${error.what}${where}`)}`,
+    `  why:  ${oneLine(error.why)}`,
+    `  next: ${oneLine(error.next)}`,
     style.dim(`  code: ${error.code}, exit ${error.exit_code}`),
   ].join('\n')
   const also = (error.also ?? []).map((entry) => renderError(entry, style))

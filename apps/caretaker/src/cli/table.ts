@@ -1,3 +1,4 @@
+import { oneLine } from './one-line.ts'
 import type { Style } from './style.ts'
 
 /** Columns padded to their widest cell; the last one is left as it is. */
@@ -6,13 +7,14 @@ export function table(
   headings: readonly string[],
   rows: readonly (readonly string[])[],
 ): string {
+  const cells = rows.map((row) => row.map(oneLine))
   const widths = headings.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((row) => (row[column] ?? '').length)),
+    Math.max(heading.length, ...cells.map((row) => (row[column] ?? '').length)),
   )
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, column) => (column === cells.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
       .join('  ')
       .trimEnd()
-  return [style.dim(line(headings)), ...rows.map(line)].join('\n')
+  return [style.dim(line(headings)), ...cells.map(line)].join('\n')
 }

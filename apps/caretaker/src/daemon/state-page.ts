@@ -57,7 +57,7 @@ function appsTable(report: StateReport): Html {
       ${report.apps.map(
         (
           app,
-        ) => html`<tr><th scope="row">${app.app}</th><td>${app.version ?? '–'}</td><td>${app.state}</td><td><a href="${app.url}">${app.url}</a></td></tr>
+        ) => html`<tr><th scope="row">${app.app}</th><td>${app.version ?? '–'}</td><td>${app.state}</td><td>${addressOf(app.url)}</td></tr>
           ${app.services.map(
             (service) =>
               html`<tr class="sub"><td>${service.service}</td><td></td><td>${service.state}</td><td>${service.pid === undefined ? '' : `pid ${service.pid}`}</td></tr>`,
@@ -65,6 +65,11 @@ function appsTable(report: StateReport): Html {
       )}
     </tbody>
   </table>`
+}
+
+/** A link, for what a browser opens as a page; else a text. */
+function addressOf(url: string): Html {
+  return /^https?:\/\//.test(url) ? html`<a href="${url}">${url}</a>` : html`${url}`
 }
 
 function operationsTable(operations: readonly OperationSummary[]): Html {
