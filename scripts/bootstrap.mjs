@@ -24,7 +24,7 @@ function platform() {
     refuse(
       'Caretaker does not run here',
       `this is ${process.platform} on ${process.arch}; it is built for Linux on x64 and arm64`,
-      'Use a Linux machine or a virtual machine; docs/install.md names what is tested',
+      'Use a Linux machine or a virtual machine; the README names what is tested',
     )
   }
   if (process.report?.getReport().header.glibcVersionRuntime === undefined) {
