@@ -30,7 +30,8 @@ export const up: CommandDefinition = {
   async handler(call) {
     const file = call.arguments[0]
     const firstStart = call.options.firstStart === true
-    const { up: bringUp, previewUp } = await import('@caretaker/appliance/lifecycle/up.ts')
+    const { up: bringUp } = await import('@caretaker/appliance/lifecycle/up.ts')
+    const { previewUp } = await import('@caretaker/appliance/lifecycle/preview-up.ts')
     const { putConfigInForce, openCandidate } = await import('@caretaker/appliance/lifecycle/put-config.ts')
     const path =
       file === undefined ? undefined : (await import('node:path')).resolve(call.workingFolder, file)

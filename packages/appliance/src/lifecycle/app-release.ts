@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
+import { sha256 } from '@caretaker/kernel/json.ts'
 import type { Application } from '../application/application.ts'
 import { checkRuntime } from '../application/check-runtime.ts'
 import { readDeclarations } from '../application/declarations.ts'
@@ -51,6 +52,24 @@ export async function loadRelease(
 
 /** The compose file of an application of this appliance, checked for the runtime in use. */
 export function parseFor(
+  appliance: Appliance,
+  app: string,
+  file: string,
+  text: string,
+  strict: boolean,
+): Application {
+  const known = parsed.get(appliance.config) ?? new Map<string, Application>()
+  parsed.set(appliance.config, known)
+  const key = JSON.stringify([app, file, sha256(text), strict, appliance.runtime.kind])
+  const application = known.get(key) ?? parseAnew(appliance, app, file, text, strict)
+  known.set(key, application)
+  return application
+}
+
+/** What was parsed with the values of one config: it is asked for at every look at every service. */
+const parsed = new WeakMap<Appliance['config'], Map<string, Application>>()
+
+function parseAnew(
   appliance: Appliance,
   app: string,
   file: string,

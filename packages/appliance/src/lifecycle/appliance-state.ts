@@ -50,6 +50,8 @@ export interface ApplianceState {
   readonly since: string | undefined
   /** Planned end, ISO 8601 instant. */
   readonly until: string | undefined
+  /** Id of the step that failed, where one did. */
+  readonly step?: string
   /** Whether applications are served at all, or the service page is. */
   readonly serving: boolean
   readonly parts: readonly PartProblem[]
@@ -85,9 +87,10 @@ export function deriveState(facts: Facts, around: Surroundings): ApplianceState 
       ...base,
       state: stateOfFailure(whole.code),
       code: whole.code,
-      reason: whole.why,
+      reason: `${whole.what}: ${whole.why}`,
       next: whole.next,
       since: whole.since,
+      ...(whole.step === undefined ? {} : { step: whole.step }),
     }
   }
   if (!facts.startedBefore && !facts.activity) {

@@ -16,7 +16,7 @@ import { resolveSource } from '../release/resolve.ts'
 import { parseSource } from '../release/source.ts'
 import { listAppRecords, readAppRecord, updateAppRecord } from './app-records.ts'
 import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
-import type { OpenedAppliance } from './open.ts'
+import { type OpenedAppliance, openWithFile } from './open.ts'
 import { applianceSteps, planApp, planRemoveApp, planStopApp } from './plan-up.ts'
 import { refreshGateway } from './refresh-gateway.ts'
 import { runningServices } from './stop-apps.ts'
@@ -53,7 +53,7 @@ export async function addApp(
   const { ports, stateFolder, actor, pid } = appliance
   await prepareStateFolder(appliance)
   return withOperationLock(ports, stateFolder, { actor, purpose: `add ${wanted.name}`, pid }, async () => {
-    const added = await withApp(opened, wanted, signal)
+    const added = await withApp(await asItIsNow(opened), wanted, signal)
     await wantedRelease(added.appliance, wanted.name, signal)
     await putText(appliance, added.configText)
     return upLocked(added.appliance, { firstStart: false }, emit, signal)
@@ -115,6 +115,11 @@ function absoluteSource({ source, workingFolder }: NewApp): string {
   return isPath && source !== '' && !source.startsWith('-') ? resolve(workingFolder, source) : source
 }
 
+/** The config may have been changed between the reading of it and the lock. */
+async function asItIsNow({ appliance, loaded }: OpenedAppliance): Promise<OpenedAppliance> {
+  return openWithFile(appliance, loaded.file)
+}
+
 async function putText(appliance: Appliance, text: string): Promise<void> {
   const { ports, configFile, stateFolder } = appliance
   await ports.files.makeFolder(dirname(configFile))
@@ -139,26 +144,21 @@ export async function removeApp(
   emit: EmitEvent,
   signal: AbortSignal,
 ): Promise<UpReport> {
-  const { appliance, loaded } = opened
-  const { ports, stateFolder, actor, pid } = appliance
-  await assertRemovable(appliance, options)
+  const { ports, stateFolder, actor, pid } = opened.appliance
+  await assertRemovable(opened.appliance, options)
   return withOperationLock(
     ports,
     stateFolder,
     { actor, purpose: `remove ${options.name}`, pid },
     async () => {
+      // First out of the config: killed half-way it is not started again, and the removal can be repeated.
+      const appliance = await withoutApp(await asItIsNow(opened), options.name)
       const registry = applianceSteps(appliance)
       const result = await runPlanLocked(
         runnerFor(appliance, registry, emit),
         await removalPlan(appliance, options),
         signal,
       )
-      if (result.outcome === 'done' && appliance.config.applications[options.name]) {
-        const text = editApplications(loaded.text, { action: 'remove', name: options.name }, loaded.file)
-        await putText(appliance, text)
-        const { config } = parseConfig(text, loaded.file)
-        await refreshGateway(await openAppliance(appliance, config, loaded.file)).catch(() => undefined)
-      }
       return {
         nothing_to_do: false,
         operations: [result],
@@ -167,6 +167,18 @@ export async function removeApp(
       }
     },
   )
+}
+
+/** The appliance with the application taken out of its config. The gateway follows when it runs. */
+async function withoutApp({ appliance, loaded }: OpenedAppliance, name: string): Promise<Appliance> {
+  if (!appliance.config.applications[name]) return appliance
+  const text = editApplications(loaded.text, { action: 'remove', name }, loaded.file)
+  await putText(appliance, text)
+  const { config } = parseConfig(text, loaded.file)
+  const changed = await openAppliance(appliance, config, loaded.file)
+  // One that does not run is given its config when it is started.
+  await refreshGateway(changed).catch(() => undefined)
+  return changed
 }
 
 /** What {@link removeApp} would do. @throws as {@link removeApp} */
@@ -226,6 +238,12 @@ export async function restartApp(
       await updateAppRecord(ports.files, folders.apps, name, { stopped: false })
     }
     const report = await upLocked(appliance, { firstStart: false }, emit, signal)
-    return { ...report, nothing_to_do: false, operations: [stopped, ...report.operations] }
+    return {
+      ...report,
+      nothing_to_do: false,
+      operations: [stopped, ...report.operations],
+      errors: [...stopped.errors, ...report.errors],
+      exit_code: stopped.outcome === 'done' ? report.exit_code : stopped.exit_code,
+    }
   })
 }

@@ -2,8 +2,8 @@ import type { Preview } from '@caretaker/steps/preview.ts'
 import { type ConfigChange, compareConfigs } from '../config/compare.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Surrounding } from './appliance.ts'
+import { previewUp } from './preview-up.ts'
 import { openCandidate } from './put-config.ts'
-import { previewUp } from './up.ts'
 
 export interface ConfigDiff {
   readonly changes: readonly ConfigChange[]

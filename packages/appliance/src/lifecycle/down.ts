@@ -29,6 +29,8 @@ export async function down(
     if (!isNothingToDo(await previewPlan(registry, plan, signal))) {
       results.push(await runPlanLocked(runnerFor(appliance, registry, emit), plan, signal))
     }
+    // A command of a caller that died, or a start that was never recorded.
+    await appliance.runtime.endLeftovers()
     const failed = results.find((result) => result.outcome !== 'done')
     return {
       nothing_to_do: results.length === 0,

@@ -85,6 +85,25 @@ export function addFailure(
   return { ...failures, [part]: { ...error, since: at, ...(step === undefined ? {} : { step }) } }
 }
 
+/**
+ * The failures after a new try of a part: what kept it from working this time is what counts, however specific the
+ * reason of an earlier try was; only a generic reason does not replace a specific one. The same reason keeps its time.
+ */
+export function replaceFailure(
+  failures: Facts['failures'],
+  part: string,
+  error: ErrorReport,
+  at: string,
+  step?: string,
+): Facts['failures'] {
+  const known = failures[part]
+  if (known && isGeneric(error) && !isGeneric(known)) return failures
+  const same = known?.code === error.code && known.why === error.why ? known : undefined
+  const failed = step ?? same?.step
+  const since = same?.since ?? at
+  return { ...failures, [part]: { ...error, since, ...(failed === undefined ? {} : { step: failed }) } }
+}
+
 export function clearFailure(failures: Facts['failures'], part: string): Facts['failures'] {
   return Object.fromEntries(Object.entries(failures).filter(([name]) => name !== part))
 }

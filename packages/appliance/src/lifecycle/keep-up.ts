@@ -1,5 +1,6 @@
-import { messageOf, toAppError } from '@caretaker/kernel/errors.ts'
+import { isAppError, messageOf, toAppError } from '@caretaker/kernel/errors.ts'
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
+import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { serviceNamed } from '../application/application.ts'
 import { CRASH_LIMIT, decideRestart } from '../runtime/backoff.ts'
 import { readLogTail } from '../runtime/logs.ts'
@@ -22,6 +23,8 @@ interface Trouble {
   endedAtMs: number[]
   restartAtMs: number | undefined
   because: string
+  /** A start that failed may leave nothing the runtime knows of; this stands for it. */
+  last: ServiceStatus
 }
 
 /** Something that was done to keep the appliance up, for the log of the daemon. */
@@ -39,27 +42,83 @@ export interface KeptUp {
 
 /**
  * Starts again what has ended by itself: with back-off, without end, and from {@link CRASH_LIMIT} ends in a row on with
- * a named failure. Called every half second or so by the daemon, never while an operation is under way.
+ * a named failure. Called every half second or so by the daemon. Looking takes no lock; for what has to be done it takes
+ * the operation lock, and leaves it for the next time while another holds that.
  */
 export class UpKeeper {
   readonly #troubles = new Map<string, Trouble>()
+  /** What the gateway shows may be out of date: it did not take the last change. */
+  #isGatewayBehind = false
 
   async tend(appliance: Appliance, signal: AbortSignal): Promise<readonly KeptUp[]> {
-    const facts = await readFacts(appliance.ports.files, appliance.stateFolder)
-    if (facts.wanted === 'down') return []
+    if (!this.#isGatewayBehind && (await this.#due(appliance)).length === 0) return []
+    const { ports, stateFolder, actor, pid } = appliance
+    try {
+      return await withOperationLock(
+        ports,
+        stateFolder,
+        { actor, purpose: 'keep the appliance up', pid },
+        () => this.#tendLocked(appliance, signal),
+      )
+    } catch (error) {
+      if (isAppError(error, 'LOCKED')) return []
+      throw error
+    }
+  }
+
+  async #tendLocked(appliance: Appliance, signal: AbortSignal): Promise<readonly KeptUp[]> {
     const done: KeptUp[] = []
-    for (const status of await appliance.runtime.list()) {
-      if (!(await this.#isWanted(appliance, facts, status))) continue
+    // Looked at anew: what was there before the lock was taken may have been changed by its last holder.
+    for (const status of await this.#due(appliance)) {
       const event =
         status.state === 'ended'
           ? await this.#ended(appliance, status, signal)
-          : await this.#runs(appliance, facts, status)
+          : await this.#recovered(appliance, status)
       if (event) done.push(event)
     }
-    if (done.some((event) => event.did !== 'noticed its end') && !(await isGatewayCurrent(appliance))) {
-      await refreshGateway(appliance).catch(() => undefined)
-    }
+    const isChanged = done.some((event) => event.did !== 'noticed its end')
+    if (isChanged || this.#isGatewayBehind) await this.#refreshGateway(appliance)
     return done
+  }
+
+  /** It may still be starting; then it is told at a later turn. */
+  async #refreshGateway(appliance: Appliance): Promise<void> {
+    try {
+      if (!(await isGatewayCurrent(appliance))) await refreshGateway(appliance)
+      this.#isGatewayBehind = false
+    } catch {
+      const gateway = await appliance.runtime.status(APPLIANCE, GATEWAY_SERVICE)
+      this.#isGatewayBehind = gateway?.state === 'running'
+    }
+  }
+
+  /** The services for which something has to be done now. Takes note of what nobody wants up any more. */
+  async #due(appliance: Appliance): Promise<readonly ServiceStatus[]> {
+    const facts = await readFacts(appliance.ports.files, appliance.stateFolder)
+    const known = await appliance.runtime.list()
+    const due: ServiceStatus[] = []
+    for (const status of [...known, ...this.#lost(known)]) {
+      if (!(await this.#isWanted(appliance, facts, status))) this.#troubles.delete(keyOf(status))
+      else if (this.#isDue(appliance, status)) due.push(status)
+    }
+    // A service may need its database: that first.
+    const order = (status: ServiceStatus) => (status.service === POSTGRES_SERVICE ? 0 : 1)
+    return due.toSorted((a, b) => order(a) - order(b))
+  }
+
+  /** Services whose last start failed so that the runtime does not know them any more. */
+  #lost(known: readonly ServiceStatus[]): readonly ServiceStatus[] {
+    const there = new Set(known.map(keyOf))
+    return [...this.#troubles.values()].map(({ last }) => last).filter((last) => !there.has(keyOf(last)))
+  }
+
+  #isDue({ ports: { clock } }: Appliance, status: ServiceStatus): boolean {
+    const trouble = this.#troubles.get(keyOf(status))
+    if (status.state === 'ended')
+      return trouble?.restartAtMs === undefined || clock.monotonicMs() >= trouble.restartAtMs
+    // Somebody else has started it meanwhile.
+    if (trouble) trouble.restartAtMs = undefined
+    return trouble !== undefined && clock.now().getTime() - Date.parse(status.startedAt) >= CURED_MS
   }
 
   async #isWanted(
@@ -67,7 +126,11 @@ export class UpKeeper {
     facts: Facts,
     { app, service, state }: ServiceStatus,
   ): Promise<boolean> {
-    if (app === APPLIANCE || service === POSTGRES_SERVICE) return true
+    if (facts.wanted === 'down') return false
+    if (app === APPLIANCE) return true
+    // Nothing is started on a data volume that is missing or another's, nor what the config does not name.
+    if (facts.failures.appliance || !appliance.config.applications[app]) return false
+    if (service === POSTGRES_SERVICE) return true
     if (facts.manual || appliance.config.standby !== false) return false
     if (state === 'running') return true
     const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
@@ -84,7 +147,7 @@ export class UpKeeper {
   ): Promise<KeptUp | undefined> {
     const { app, service } = status
     const nowMs = appliance.ports.clock.monotonicMs()
-    const trouble = this.#troubleOf(app, service)
+    const trouble = this.#troubleOf(status)
     if (trouble.restartAtMs === undefined) {
       trouble.endedAtMs = [...trouble.endedAtMs.slice(-CRASH_LIMIT), nowMs]
       const decision = decideRestart(trouble.endedAtMs, nowMs)
@@ -98,7 +161,6 @@ export class UpKeeper {
         return { app, service, did: 'is in a crash loop', because: decision.because }
       }
     }
-    if (nowMs < trouble.restartAtMs) return undefined
     trouble.restartAtMs = undefined
     try {
       await startAgain(appliance, status, signal)
@@ -109,27 +171,35 @@ export class UpKeeper {
     }
   }
 
-  async #runs(
-    appliance: Appliance,
-    facts: Facts,
-    { app, service, startedAt }: ServiceStatus,
-  ): Promise<KeptUp | undefined> {
-    const trouble = this.#troubles.get(`${app}/${service}`)
-    if (!trouble || trouble.endedAtMs.length === 0) return undefined
-    const { clock, files } = appliance.ports
-    if (clock.now().getTime() - Date.parse(startedAt) < CURED_MS) return undefined
-    this.#troubles.delete(`${app}/${service}`)
-    if (!facts.failures[partOf(app)]) return undefined
+  async #recovered(appliance: Appliance, status: ServiceStatus): Promise<KeptUp | undefined> {
+    const { app, service } = status
+    const { files } = appliance.ports
+    this.#troubles.delete(keyOf(status))
+    // Another service of the same application may still be in trouble.
+    if (
+      [...this.#troubles.values()].some(
+        ({ last, endedAtMs }) => last.app === app && endedAtMs.length >= CRASH_LIMIT,
+      )
+    )
+      return undefined
+    const { failures: known } = await readFacts(files, appliance.stateFolder)
+    if (!known[partOf(app)]) return undefined
     await updateFacts(files, appliance.stateFolder, ({ failures }) => ({
       failures: clearFailure(failures, partOf(app)),
     }))
     return { app, service, did: 'has recovered', because: 'it has run for a minute' }
   }
 
-  #troubleOf(app: string, service: string): Trouble {
-    const key = `${app}/${service}`
-    const trouble = this.#troubles.get(key) ?? { endedAtMs: [], restartAtMs: undefined, because: '' }
-    this.#troubles.set(key, trouble)
+  #troubleOf(status: ServiceStatus): Trouble {
+    const last: ServiceStatus = { ...status, state: 'ended' }
+    const trouble = this.#troubles.get(keyOf(status)) ?? {
+      endedAtMs: [],
+      restartAtMs: undefined,
+      because: '',
+      last,
+    }
+    trouble.last = last
+    this.#troubles.set(keyOf(status), trouble)
     return trouble
   }
 
@@ -161,6 +231,8 @@ export class UpKeeper {
     }))
   }
 }
+
+const keyOf = ({ app, service }: ServiceStatus) => `${app}/${service}`
 
 /** The gateway's trouble is its own part: the applications behind it are not at fault. */
 const partOf = (app: string) => (app === APPLIANCE ? 'gateway' : app)

@@ -1,9 +1,9 @@
-import { AppError } from '@caretaker/kernel/errors.ts'
+import { AppError, type ErrorReport, toAppError } from '@caretaker/kernel/errors.ts'
 import type { EmitEvent } from '@caretaker/steps/events.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import type { OperationResult } from '@caretaker/steps/runner.ts'
 import type { Appliance } from './appliance.ts'
-import { updateFacts } from './facts.ts'
+import { readFacts, updateFacts } from './facts.ts'
 import { refreshGateway } from './refresh-gateway.ts'
 import { stopApps } from './stop-apps.ts'
 import { type UpReport, upLocked } from './up.ts'
@@ -44,8 +44,8 @@ export async function serviceOn(
       await updateFacts(ports.files, stateFolder, ({ manual }) => ({
         manual: { reason, since: manual?.since ?? since, ...(until === undefined ? {} : { until }) },
       }))
-      await refreshGateway(appliance).catch(() => undefined)
-      return reportOf(await stopApps(appliance, emit, signal))
+      const hidden = await showPage(appliance)
+      return reportOf(await stopApps(appliance, emit, signal), hidden)
     },
   )
 }
@@ -58,23 +58,39 @@ export async function serviceOff(
 ): Promise<UpReport> {
   const { ports, stateFolder, actor, pid } = appliance
   return withOperationLock(ports, stateFolder, { actor, purpose: 'end service mode', pid }, async () => {
-    await updateFacts(ports.files, stateFolder, () => ({ manual: undefined }))
+    const { wanted } = await updateFacts(ports.files, stateFolder, () => ({ manual: undefined }))
+    // What a person has stopped altogether stays stopped.
+    if (wanted === 'down') return reportOf([], undefined)
     return upLocked(appliance, { firstStart: false }, emit, signal)
   })
 }
 
-function reportOf(results: readonly OperationResult[]): UpReport {
+/** Shows the page with the reason; gives the error when visitors cannot see it although the appliance is up. */
+async function showPage(appliance: Appliance): Promise<ErrorReport | undefined> {
+  try {
+    await refreshGateway(appliance)
+    return undefined
+  } catch (error) {
+    const { wanted, startedBefore } = await readFacts(appliance.ports.files, appliance.stateFolder)
+    return wanted === 'up' && startedBefore ? toAppError(error).toReport() : undefined
+  }
+}
+
+function reportOf(results: readonly OperationResult[], error: ErrorReport | undefined): UpReport {
   const failed = results.find((result) => result.outcome !== 'done')
   return {
     nothing_to_do: false,
     operations: results,
-    errors: results.flatMap((result) => result.errors),
-    exit_code: failed?.exit_code ?? 0,
+    errors: [...results.flatMap((result) => result.errors), ...(error ? [error] : [])],
+    exit_code: failed?.exit_code ?? error?.exit_code ?? 0,
   }
 }
 
-/** An ISO 8601 instant or date and time with offset, or a time of the next 24 hours as `18:30` in the machine's zone. */
-function parseUntil(text: string, now: Date): string {
+/**
+ * An ISO 8601 instant or date and time with offset, or a time of the next 24 hours as `18:30` in the machine's zone.
+ * @throws AppError USAGE
+ */
+export function parseUntil(text: string, now: Date): string {
   const clock = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(text)
   const at = clock ? nextTime(Number(clock[1]), Number(clock[2]), now) : new Date(text)
   if (Number.isNaN(at.getTime()) || (!clock && !/^\d{4}-\d\d-\d\d/.test(text))) {

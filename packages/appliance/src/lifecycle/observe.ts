@@ -1,3 +1,4 @@
+import { findLockHolder } from '@caretaker/steps/operation-lock.ts'
 import { type AppRecord, readAppRecord } from './app-records.ts'
 import { findRelease, type LoadedRelease } from './app-release.ts'
 import type { Appliance } from './appliance.ts'
@@ -31,7 +32,11 @@ export async function observeState(
   appliance: Appliance,
   problems: readonly PartProblem[] = [],
 ): Promise<ApplianceState> {
-  const facts = await readFacts(appliance.ports.files, appliance.stateFolder)
+  const { ports, stateFolder } = appliance
+  const known = await readFacts(ports.files, stateFolder)
+  // Without a holder of the lock nobody is at it any more: whoever began it was killed.
+  const isUnderWay = known.activity !== undefined && (await findLockHolder(ports, stateFolder)) !== undefined
+  const facts = isUnderWay ? known : { ...known, activity: undefined }
   const apps = await observeApps(appliance)
   return deriveState(facts, {
     standby: appliance.config.standby,

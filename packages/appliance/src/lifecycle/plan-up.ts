@@ -44,6 +44,19 @@ export function applianceSteps(appliance: Appliance): StepRegistry {
   ])
 }
 
+/** The service page with certificates of its own: what can be shown while nothing may be started. */
+export function planFront(appliance: Appliance): Plan {
+  return createPlan({
+    name: 'up',
+    purpose: 'show the service page',
+    onFailure: 'stop',
+    steps: [
+      planStep(gatewayStart(appliance), null, 'appliance'),
+      planStep(certificatesEnsure(appliance), null, 'appliance'),
+    ],
+  })
+}
+
 /**
  * The part of `up` that comes before every application. The service page is first, before anything that can fail.
  */
@@ -73,8 +86,11 @@ export interface WantedRelease {
   readonly application: Application
 }
 
-/** Brings one application up with the given release. Goes on after a failure when it is repeated. */
-export function planApp(appliance: Appliance, wanted: WantedRelease): Plan {
+/**
+ * Brings one application up with the given release. Goes on after a failure when it is repeated. `strays` are services
+ * that run and are none of this release.
+ */
+export function planApp(appliance: Appliance, wanted: WantedRelease, strays: readonly string[] = []): Plan {
   const { app, releaseId, application } = wanted
   const release = { app, releaseId }
   const database = application.database
@@ -92,6 +108,7 @@ export function planApp(appliance: Appliance, wanted: WantedRelease): Plan {
             planStep(databaseCreate(appliance), { app, extensions: database.extensions }, app),
           ]
         : []),
+      ...strays.map((service) => planStep(serviceStop(appliance), { app, service }, `${app}.${service}`)),
       ...(application.migrate ? [planStep(appMigrate(appliance), release, app)] : []),
       ...application.services.map((service) =>
         planStep(serviceStart(appliance), { ...release, service: service.name }, `${app}.${service.name}`),

@@ -46,13 +46,25 @@ function keepSince(wanted: GatewayConfig, last: GatewayConfig | undefined): Gate
 
 /** Whether the gateway has the config it should have; `since` of a reason does not count. */
 export async function isGatewayCurrent(appliance: Appliance): Promise<boolean> {
+  return (await compareGateway(appliance)) === 'current'
+}
+
+/**
+ * Whether the gateway has the routes it should have, or will have them without being told: one that is started, or given
+ * certificates that were missing, is given the whole config.
+ */
+export async function willRoute(appliance: Appliance): Promise<boolean> {
+  return (await compareGateway(appliance)) !== 'behind'
+}
+
+async function compareGateway(
+  appliance: Appliance,
+): Promise<'current' | 'behind' | 'no-answer' | 'no-certificates'> {
   const status = await appliance.gateway.status().catch(() => undefined)
-  if (!status) return false
+  if (!status) return 'no-answer'
   const wanted = await computeGatewayConfig(appliance)
-  return (
-    wanted.certificates.length === certificateNames(appliance.config).length &&
-    status.configHash === hashOf(wanted)
-  )
+  if (wanted.certificates.length < certificateNames(appliance.config).length) return 'no-certificates'
+  return status.configHash === hashOf(wanted) ? 'current' : 'behind'
 }
 
 /** Puts the config in force that follows from the state now. @throws AppError as `Gateway.apply` */

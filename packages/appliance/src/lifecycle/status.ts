@@ -120,7 +120,11 @@ export async function status(
 
 /** 0 for what is wanted, 3 when not every part works, else the exit code of the reason. */
 export function exitCodeOf(state: Pick<ApplianceState, 'state' | 'code'>): ExitCode {
-  if (['running', 'standby', 'manual-service', 'stopped', 'starting', 'updating'].includes(state.state))
+  if (
+    ['running', 'standby', 'manual-service', 'stopped', 'starting', 'updating', 'recovering'].includes(
+      state.state,
+    )
+  )
     return 0
   if (state.state === 'degraded') return 3
   return state.code in ERROR_CODES ? ERROR_CODES[state.code as ErrorCode].exit : 1

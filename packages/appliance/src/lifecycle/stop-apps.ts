@@ -1,11 +1,12 @@
 import type { EmitEvent } from '@caretaker/steps/events.ts'
+import type { Plan } from '@caretaker/steps/plan.ts'
 import { isNothingToDo, previewPlan } from '@caretaker/steps/preview.ts'
 import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
 import { APPLIANCE } from '../runtime/runtime.ts'
 import { POSTGRES_SERVICE } from './app-database.ts'
 import { loadRelease } from './app-release.ts'
 import { type Appliance, runnerFor } from './appliance.ts'
-import { applianceSteps, planStopApp } from './plan-up.ts'
+import { applianceSteps, planStopApp, type WantedRelease } from './plan-up.ts'
 
 /**
  * Stops the services of all applications. Their Postgres stays up unless `database` is set, so that the person who
@@ -18,13 +19,43 @@ export async function stopApps(
   options: { readonly database: boolean } = { database: false },
 ): Promise<readonly OperationResult[]> {
   const results: OperationResult[] = []
-  for (const [app, services] of await runningServices(appliance)) {
-    const plan = planStopApp(appliance, app, services, { ...options, purpose: `stop ${app}` })
+  for (const plan of await stopPlans(appliance, options)) {
     const registry = applianceSteps(appliance)
     if (isNothingToDo(await previewPlan(registry, plan, signal))) continue
     results.push(await runPlanLocked(runnerFor(appliance, registry, emit), plan, signal))
   }
   return results
+}
+
+/** How {@link stopApps} stops each application. */
+export async function stopPlans(
+  appliance: Appliance,
+  options: { readonly database: boolean } = { database: false },
+): Promise<readonly Plan[]> {
+  const running = [...(await runningServices(appliance))]
+  return running
+    .filter(([, services]) => options.database || services.length > 0)
+    .map(([app, services]) => planStopApp(appliance, app, services, { ...options, purpose: `stop ${app}` }))
+}
+
+/** How applications are stopped that run and are not in the config: somebody took them out of the file. */
+export async function strayPlans(appliance: Appliance): Promise<readonly Plan[]> {
+  const strays = [...(await runningServices(appliance))].filter(
+    ([app]) => !appliance.config.applications[app],
+  )
+  return strays.map(([app, services]) => {
+    const purpose = `stop ${app}, which the config does not name any more`
+    return planStopApp(appliance, app, services, { database: true, purpose })
+  })
+}
+
+/** Services of an application that run and are none of the release it shall run. */
+export async function strayServices(
+  appliance: Appliance,
+  { app, application }: WantedRelease,
+): Promise<readonly string[]> {
+  const wanted = new Set(application.services.map((service) => service.name))
+  return ((await runningServices(appliance)).get(app) ?? []).filter((service) => !wanted.has(service))
 }
 
 /** What the runtime knows of each application, in start order; Postgres and the appliance's own parts left out. */

@@ -4,14 +4,14 @@ import type { EmitEvent } from '@caretaker/steps/events.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { resumeInterrupted } from '@caretaker/steps/operations.ts'
 import type { Plan } from '@caretaker/steps/plan.ts'
-import { isNothingToDo, type Preview, previewPlan } from '@caretaker/steps/preview.ts'
+import { isNothingToDo, previewPlan } from '@caretaker/steps/preview.ts'
 import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
 import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
-import { assertServable } from './check-config.ts'
-import { addFailure, clearFailure, type Facts, readFacts, updateFacts } from './facts.ts'
-import { applianceSteps, planApp, planBase } from './plan-up.ts'
+import { unservableBecause } from './check-config.ts'
+import { clearFailure, type Facts, readFacts, replaceFailure, updateFacts } from './facts.ts'
+import { applianceSteps, planApp, planBase, planFront } from './plan-up.ts'
 import { isGatewayCurrent, refreshGateway } from './refresh-gateway.ts'
-import { stopApps } from './stop-apps.ts'
+import { stopApps, strayPlans, strayServices } from './stop-apps.ts'
 import { wantedRelease } from './wanted-release.ts'
 
 export interface UpOptions {
@@ -55,35 +55,25 @@ export async function upLocked(
   const work = new UpWork(appliance, emit, signal)
   try {
     await work.resume()
-    if (!(await work.base(options))) return await work.report()
-    if (appliance.config.standby !== false || (await work.facts()).manual) {
-      await work.onlyServicePage()
-      return await work.report()
+    if (await work.base(options)) {
+      await work.strays()
+      if (appliance.config.standby !== false || (await work.facts()).manual) await work.onlyServicePage()
+      else await work.apps()
     }
-    await work.apps()
-    return await work.report()
   } finally {
     await work.end()
   }
+  return work.report()
 }
 
-/** What `up` would do now, as `runPlan` would take it. Looks only; may fetch sources to know the releases. */
-export async function previewUp(
-  appliance: Appliance,
-  options: UpOptions,
-  signal: AbortSignal,
-): Promise<readonly Preview[]> {
-  const registry = applianceSteps(appliance)
-  const facts = await readFacts(appliance.ports.files, appliance.stateFolder)
-  const base = planBase(appliance, facts, options.firstStart)
-  const previews = [await previewPlan(registry, base, signal)]
-  if (appliance.config.standby !== false || facts.manual) return previews
-  for (const app of Object.keys(appliance.config.applications)) {
-    const wanted = await wantedRelease(appliance, app, signal)
-    previews.push(await previewPlan(registry, planApp(appliance, wanted), signal))
-  }
-  return previews
-}
+/** While the data is missing or not ours, nothing may run on what is in its place. */
+const DATA_LOST: ReadonlySet<string> = new Set([
+  'STORAGE_ABSENT',
+  'STORAGE_EMPTY',
+  'STORAGE_FOREIGN',
+  'STORAGE_UNREADABLE',
+  'RECOVERY_NOT_IN_THIS_VERSION',
+])
 
 /** One run of `up`. */
 class UpWork {
@@ -116,16 +106,20 @@ class UpWork {
   /** Gateway, certificates, storage. False when nothing more can be started. */
   async base(options: UpOptions): Promise<boolean> {
     const appliance = this.#appliance
-    const plan = planBase(appliance, await this.facts(), options.firstStart)
+    const unservable = unservableBecause(appliance.config)
+    const plan = unservable
+      ? planFront(appliance)
+      : planBase(appliance, await this.facts(), options.firstStart)
     try {
-      assertServable(appliance.config)
-      if (!isNothingToDo(await previewPlan(applianceSteps(appliance), plan, this.#signal))) {
+      if (!(await this.#isInEffect(plan))) {
         await this.#begin(false)
-        const failed = await this.#run(plan)
-        if (failed) throw AppError.fromReport(failed)
+        await this.#run(plan, 'appliance')
       }
+      if (unservable) throw unservable
     } catch (error) {
-      await this.#fail('appliance', toAppError(error).toReport())
+      const reported = toAppError(error)
+      await this.#fail('appliance', reported.toReport())
+      if (DATA_LOST.has(reported.code)) await this.onlyServicePage({ database: true })
       return false
     }
     await this.#change((facts) => ({ failures: clearFailure(facts.failures, 'appliance') }))
@@ -148,8 +142,16 @@ class UpWork {
     }
   }
 
-  async onlyServicePage(): Promise<void> {
-    this.#operations.push(...(await stopApps(this.#appliance, this.#emit, this.#signal)))
+  /** What still runs of applications that the config does not name any more is stopped. */
+  async strays(): Promise<void> {
+    for (const plan of await strayPlans(this.#appliance)) {
+      if (await this.#isInEffect(plan)) continue
+      this.#operations.push(await runPlanLocked(this.#runner(), plan, this.#signal))
+    }
+  }
+
+  async onlyServicePage(options: { readonly database: boolean } = { database: false }): Promise<void> {
+    this.#operations.push(...(await stopApps(this.#appliance, this.#emit, this.#signal, options)))
   }
 
   async report(): Promise<UpReport> {
@@ -168,14 +170,20 @@ class UpWork {
 
   /** The state is no longer "starting", and the gateway shows what is. */
   async end(): Promise<void> {
-    await this.#change(() => ({ activity: undefined }))
-    if (!(await isGatewayCurrent(this.#appliance)))
-      await refreshGateway(this.#appliance).catch(() => undefined)
+    const { failures } = await this.#change(() => ({ activity: undefined }))
+    try {
+      if (!(await isGatewayCurrent(this.#appliance))) await refreshGateway(this.#appliance)
+      if (failures.gateway)
+        await this.#change((facts) => ({ failures: clearFailure(facts.failures, 'gateway') }))
+    } catch (error) {
+      // A gateway that was not started has said so already.
+      if (!failures.appliance) await this.#fail('gateway', toAppError(error).toReport())
+    }
   }
 
   async #app(app: string): Promise<void> {
     const wanted = await wantedRelease(this.#appliance, app, this.#signal)
-    const plan = planApp(this.#appliance, wanted)
+    const plan = planApp(this.#appliance, wanted, await strayServices(this.#appliance, wanted))
     const preview = await previewPlan(applianceSteps(this.#appliance), plan, this.#signal)
     const blocked = preview.steps.find((step) => step.state === 'blocked')
     if (blocked) {
@@ -184,8 +192,7 @@ class UpWork {
     }
     if (!isNothingToDo(preview)) {
       await this.#begin(true)
-      const failed = await this.#run(plan)
-      if (failed) throw AppError.fromReport(failed)
+      await this.#run(plan, app)
     }
     await this.#change((facts) => ({ failures: clearFailure(facts.failures, app) }))
   }
@@ -198,16 +205,23 @@ class UpWork {
     if (serving) await refreshGateway(this.#appliance).catch(() => undefined)
   }
 
-  /** Runs a plan; gives the error it failed with. */
-  async #run(plan: Plan): Promise<ErrorReport | undefined> {
-    const result = await runPlanLocked(this.#runner(), plan, this.#signal)
-    this.#operations.push(result)
-    if (result.outcome === 'done') return undefined
-    if (result.outcome === 'cancelled') throw cancelled(result.operation)
-    return result.errors[0]
+  async #isInEffect(plan: Plan): Promise<boolean> {
+    return isNothingToDo(await previewPlan(applianceSteps(this.#appliance), plan, this.#signal))
   }
 
-  async #fail(part: string, error: ErrorReport): Promise<void> {
+  /** Runs a plan for a part. @throws AppError what it failed with */
+  async #run(plan: Plan, part: string): Promise<void> {
+    const result = await runPlanLocked(this.#runner(), plan, this.#signal)
+    this.#operations.push(result)
+    if (result.outcome === 'done') return
+    if (result.outcome === 'cancelled') throw cancelled(result.operation)
+    const error = result.errors[0]
+    if (!error) throw new Error(`${result.operation} ended ${result.outcome} without an error`)
+    await this.#fail(part, error, result.steps.find((step) => step.state === 'failed')?.id)
+    throw AppError.fromReport(error)
+  }
+
+  async #fail(part: string, error: ErrorReport, step?: string): Promise<void> {
     if (error.code === 'CANCELLED') {
       this.#cancelled = true
       return
@@ -215,7 +229,7 @@ class UpWork {
     if (!this.#errors.some((known) => known.code === error.code && known.why === error.why))
       this.#errors.push(error)
     const at = this.#appliance.ports.clock.now().toISOString()
-    await this.#change((facts) => ({ failures: addFailure(facts.failures, part, error, at) }))
+    await this.#change((facts) => ({ failures: replaceFailure(facts.failures, part, error, at, step) }))
   }
 
   #change(change: (facts: Facts) => Partial<Facts>): Promise<Facts> {

@@ -2,10 +2,11 @@ import { join } from 'node:path'
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { writeDurably } from '@caretaker/ports/durable.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
-import { coversHosts, isIssuedBy, needsRenewal } from '../../certificates/renewal.ts'
+import { coversHosts, isIssuedBy, needsRenewal, parseCertificate } from '../../certificates/renewal.ts'
 import { ensureServerCertificate } from '../../certificates/server-certificate.ts'
 import type { Appliance } from '../appliance.ts'
 import { authorityFile } from '../gateway-service.ts'
+import { refreshGateway } from '../refresh-gateway.ts'
 import { certificateNames } from '../routes.ts'
 
 /** Makes or renews the certificates of the appliance's own authority for every host name. */
@@ -14,7 +15,9 @@ export const certificatesEnsure = (appliance: Appliance) =>
     kind: 'certificates.ensure',
     describe: () => 'Make the certificates of the own authority for every host name',
     async check() {
-      return (await areGood(appliance)) ? { state: 'done' } : { state: 'needed', before: null }
+      return (await areGood(appliance)) && (await areServed(appliance))
+        ? { state: 'done' }
+        : { state: 'needed', before: null }
     },
     async apply() {
       const { ports, config, folders } = appliance
@@ -30,6 +33,7 @@ export const certificatesEnsure = (appliance: Appliance) =>
         }
         await ensureServerCertificate(ports, request)
       }
+      if (await servedFingerprints(appliance)) await refreshGateway(appliance)
     },
     undo: 'not-needed',
     timeoutMs: MINUTE_MS,
@@ -59,6 +63,26 @@ async function areGood(appliance: Appliance): Promise<boolean> {
   }
   return true
 }
+
+/** Fingerprints of what the gateway shows to visitors; undefined while it does not answer. */
+async function servedFingerprints(appliance: Appliance): Promise<ReadonlySet<string> | undefined> {
+  const status = await appliance.gateway.status().catch(() => undefined)
+  return status && new Set(status.certificates.map(({ fingerprint }) => fingerprint))
+}
+
+/** Whether a gateway that runs serves the certificates that lie on disk, and not earlier ones. */
+async function areServed(appliance: Appliance): Promise<boolean> {
+  const { ports, config, folders } = appliance
+  const served = await servedFingerprints(appliance)
+  if (!served) return true
+  for (const { name } of certificateNames(config)) {
+    const pem = await ports.files.readText(join(folders.certificates, `${name}.crt`))
+    if (pem === undefined || !served.has(fingerprintOf(pem))) return false
+  }
+  return true
+}
+
+const fingerprintOf = (pem: string) => parseCertificate(pem).fingerprint256.replaceAll(':', '').toLowerCase()
 
 function isCertificateGood(pem: string, hosts: readonly string[], authorityPem: string, now: Date): boolean {
   try {

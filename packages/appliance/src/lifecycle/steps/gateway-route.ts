@@ -3,7 +3,7 @@ import { defineStep } from '@caretaker/steps/step.ts'
 import type { Appliance } from '../appliance.ts'
 import { clearFailure, updateFacts } from '../facts.ts'
 import { observeApps } from '../observe.ts'
-import { isGatewayCurrent, refreshGateway } from '../refresh-gateway.ts'
+import { refreshGateway, willRoute } from '../refresh-gateway.ts'
 
 /** Lets the gateway hand requests to an application that has proved itself. */
 export const gatewayRoute = (appliance: Appliance) =>
@@ -14,9 +14,7 @@ export const gatewayRoute = (appliance: Appliance) =>
     async check({ app }) {
       const observed = (await observeApps(appliance)).find((entry) => entry.app === app)
       const ready = observed?.webPort !== undefined && !observed.record.stopped
-      return ready && (await isGatewayCurrent(appliance))
-        ? { state: 'done' }
-        : { state: 'needed', before: null }
+      return ready && (await willRoute(appliance)) ? { state: 'done' } : { state: 'needed', before: null }
     },
     async apply({ app }) {
       const { ports, stateFolder } = appliance

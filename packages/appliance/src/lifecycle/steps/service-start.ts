@@ -1,10 +1,11 @@
-import { HOUR_MS } from '@caretaker/kernel/time.ts'
+import { HOUR_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
 import { type Application, type Service, serviceNamed } from '../../application/application.ts'
-import { waitHealthy } from '../../runtime/health.ts'
-import { specHash } from '../../runtime/runtime.ts'
+import { probeHealth, waitHealthy } from '../../runtime/health.ts'
+import { type ServiceSpec, specHash } from '../../runtime/runtime.ts'
+import { POSTGRES_SERVICE } from '../app-database.ts'
 import { type AppRecord, readAppRecord, updateAppRecord } from '../app-records.ts'
-import { loadRelease } from '../app-release.ts'
+import { type LoadedRelease, loadRelease } from '../app-release.ts'
 import { writeSecretFiles } from '../app-secrets.ts'
 import type { Appliance } from '../appliance.ts'
 import { serviceSpec } from '../service-specs.ts'
@@ -21,7 +22,7 @@ export const serviceStart = (appliance: Appliance) =>
     kind: 'service.start',
     describe: ({ app, service, releaseId }) =>
       `Start the service ${service} of ${app} (${releaseId}) and wait until it is healthy`,
-    async check({ app, releaseId, service }) {
+    async check({ app, releaseId, service }, { signal }) {
       const status = await appliance.runtime.status(app, service)
       if (status?.state !== 'running' || status.releaseId !== releaseId)
         return { state: 'needed', before: null }
@@ -30,7 +31,9 @@ export const serviceStart = (appliance: Appliance) =>
       const named = serviceNamed(loaded.application, service)
       if (needsPort(named) && record.ports[service] === undefined) return { state: 'needed', before: null }
       const spec = await serviceSpec(appliance, loaded, record, named)
-      return status.specHash === specHash(spec) ? { state: 'done' } : { state: 'needed', before: null }
+      const isWanted =
+        status.specHash === specHash(spec) && (await isHealthy(appliance, loaded, spec, signal))
+      return isWanted ? { state: 'done' } : { state: 'needed', before: null }
     },
     async apply({ app, releaseId, service }, _before, { signal }) {
       const loaded = await loadRelease(appliance, app, releaseId)
@@ -44,6 +47,29 @@ export const serviceStart = (appliance: Appliance) =>
     undo: async ({ app, service }) => appliance.runtime.stop(app, service),
     timeoutMs: HOUR_MS,
   })
+
+/** A probe of a check must leave room for the others of its plan, whatever the compose file allows. */
+const PROBE_LIMIT_MS = 5 * SECOND_MS
+
+/**
+ * Whether a service that runs does its work. One that needs its Postgres is not asked while that is stopped: it is
+ * when its turn comes.
+ */
+async function isHealthy(
+  appliance: Appliance,
+  { application }: LoadedRelease,
+  spec: ServiceSpec,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (!spec.health) return true
+  if (application.database) {
+    const postgres = await appliance.runtime.status(spec.app, POSTGRES_SERVICE)
+    if (postgres?.state !== 'running') return true
+  }
+  const timeoutMs = Math.min(spec.health.timeoutMs, PROBE_LIMIT_MS)
+  const limited = { ...spec, health: { ...spec.health, timeoutMs } }
+  return (await probeHealth(appliance.ports, appliance.runtime, limited, signal)).state === 'healthy'
+}
 
 const needsPort = (service: Service) => service.ports.length > 0
 

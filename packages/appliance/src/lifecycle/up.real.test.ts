@@ -1,0 +1,198 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Preview } from '@caretaker/steps/preview.ts'
+import type { OperationResult } from '@caretaker/steps/runner.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { adminAddress } from './app-database.ts'
+import { down } from './down.ts'
+import { serviceOff, serviceOn } from './manual-service.ts'
+import { previewUp } from './preview-up.ts'
+import { rotateAppPassword } from './rotate-password.ts'
+import { status } from './status.ts'
+import { type Lab, openLab } from './testing/lab.fixture.ts'
+import { up } from './up.ts'
+
+const never = new AbortController().signal
+const quiet = () => undefined
+const asUsual = { firstStart: false }
+
+let lab: Lab
+beforeAll(async () => {
+  lab = await openLab({ shop: { database: true, migrates: true, smoke: true, worker: true } })
+})
+afterAll(() => lab[Symbol.asyncDispose]())
+
+const bringUp = async () => up((await lab.open()).appliance, asUsual, quiet, never)
+const state = async () => status((await lab.open()).appliance, process.pid)
+const page = async () => JSON.parse((await lab.get('shop')).body)
+
+async function sql(text: string): Promise<readonly object[]> {
+  const { appliance } = await lab.open()
+  const address = await adminAddress(appliance, 'shop', 'shop')
+  return lab.ports.databases.withSession(address, { timeoutMs: 5000 }, (session) => session.query(text))
+}
+
+async function kill(service: string, app = 'shop'): Promise<void> {
+  const { appliance } = await lab.open()
+  const found = await appliance.runtime.status(app, service)
+  if (!found?.identity) throw new Error(`${service} does not run`)
+  await lab.ports.processes.signal(found.identity, 'SIGKILL')
+  while ((await appliance.runtime.status(app, service))?.state === 'running') await pause(10)
+}
+
+const planned = (previews: readonly Preview[]) =>
+  previews.flatMap((preview) => preview.steps.filter((step) => step.state === 'take').map((step) => step.id))
+const taken = (operations: readonly OperationResult[]) =>
+  operations.flatMap((done) => done.steps.filter((step) => step.state === 'applied').map((step) => step.id))
+
+/** Looks first, then brings up: exactly the steps that were shown must have been taken. */
+async function expectPreviewTaken(): Promise<readonly string[]> {
+  const shown = planned(await previewUp((await lab.open()).appliance, asUsual, never))
+  const before = await lab.operations()
+  const report = await bringUp()
+  expect(report.errors).toEqual([])
+  expect(report.exit_code).toBe(0)
+  expect(taken(report.operations)).toEqual(shown)
+  expect((await lab.operations()).length - before.length).toBe(report.operations.length)
+  return shown
+}
+
+describe('up', () => {
+  it('brings everything up from nothing, with the steps it has shown, and serves over HTTPS', async () => {
+    expect((await state()).code).toBe('NOT_STARTED')
+    const steps = await expectPreviewTaken()
+    expect(steps.slice(0, 2)).toEqual(['appliance/gateway.start', 'appliance/certificates.ensure'])
+    expect(steps.slice(-2)).toEqual(['shop/app.commit', 'shop/gateway.route'])
+    expect(await page()).toMatchObject({ greeting: 'hello', files: ['migrated'] })
+    expect(await state()).toMatchObject({ state: 'running', code: 'OK', serving: true, exit_code: 0 })
+  })
+
+  it('does nothing the second time, quickly, and journals no operation', async () => {
+    const before = await lab.operations()
+    const began = performance.now()
+    const report = await bringUp()
+    expect(performance.now() - began).toBeLessThan(1500)
+    expect(report).toEqual({ nothing_to_do: true, operations: [], errors: [], exit_code: 0 })
+    expect(await lab.operations()).toEqual(before)
+  })
+
+  it('starts a killed service again, as shown', async () => {
+    await kill('web')
+    expect(await expectPreviewTaken()).toEqual(['shop.web/service.start', 'shop/gateway.route'])
+    expect((await lab.get('shop')).status).toBe(200)
+  })
+
+  it('starts a killed Postgres again, as shown, with what was committed', async () => {
+    await sql('CREATE TABLE kept AS SELECT 42 AS answer')
+    await kill('postgres')
+    expect(await expectPreviewTaken()).toEqual(['shop/postgres.start'])
+    expect(await sql('SELECT answer FROM kept')).toEqual([{ answer: 42 }])
+  })
+
+  it('starts a killed gateway again, as shown', async () => {
+    await kill('gateway', '-')
+    expect(await expectPreviewTaken()).toEqual(['appliance/gateway.start'])
+    expect((await lab.get('shop')).status).toBe(200)
+  })
+
+  it('restarts the service whose environment the config changes, as shown', async () => {
+    await lab.configure(['applications', 'shop', 'environment'], { GREETING: 'servus' })
+    expect(await expectPreviewTaken()).toContain('shop.web/service.start')
+    expect(await page()).toMatchObject({ greeting: 'servus' })
+  })
+
+  it('makes a lost certificate anew, as shown, and serves the new one', async () => {
+    await lab.ports.files.remove(`${lab.stateFolder}/certificates/app-shop.crt`)
+    expect(await expectPreviewTaken()).toEqual(['appliance/certificates.ensure'])
+    const { appliance } = await lab.open()
+    const { X509Certificate } = await import('node:crypto')
+    const pem = (await lab.ports.files.readText(`${lab.stateFolder}/certificates/app-shop.crt`)) ?? ''
+    const made = new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase()
+    const served = (await appliance.gateway.status()).certificates.map(({ fingerprint }) => fingerprint)
+    expect(served).toContain(made)
+    expect((await lab.get('shop')).status).toBe(200)
+  })
+
+  it('restarts a service that runs and is not well', async () => {
+    await lab.apps['shop']?.break('unhealthy')
+    const shown = planned(await previewUp((await lab.open()).appliance, asUsual, never))
+    expect(shown).toContain('shop.web/service.start')
+    await lab.apps['shop']?.break('none')
+    expect((await bringUp()).nothing_to_do).toBe(true)
+  })
+
+  it('refuses a second one at the same time', async () => {
+    await kill('web')
+    const both = await Promise.allSettled([bringUp(), bringUp()])
+    const refused = both.filter((result) => result.status === 'rejected')
+    expect(refused).toHaveLength(1)
+    expect(refused[0]?.reason).toMatchObject({ code: 'LOCKED', exitCode: 11 })
+    expect((await lab.get('shop')).status).toBe(200)
+  })
+
+  it('stops an application that was taken out of the config by hand, as shown', async () => {
+    const whole = (await lab.ports.files.readText(lab.configFile)) ?? ''
+    await lab.configure(['applications', 'shop'], undefined)
+    const shown = await expectPreviewTaken()
+    expect(shown).toContain('shop.web/service.stop')
+    expect((await (await lab.open()).appliance.runtime.list()).map(({ service }) => service)).toEqual([
+      'gateway',
+    ])
+    await lab.ports.files.write(lab.configFile, whole)
+    await expectPreviewTaken()
+    expect(await sql('SELECT answer FROM kept')).toEqual([{ answer: 42 }])
+  })
+})
+
+describe('manual service mode', () => {
+  it('shows the reason, runs nothing of the application, and stays over an up', async () => {
+    const { appliance } = await lab.open()
+    const wanted = { reason: 'Moving <house>', until: undefined }
+    expect((await serviceOn(appliance, wanted, quiet, never)).exit_code).toBe(0)
+    expect(await lab.get('shop')).toMatchObject({ status: 503 })
+    expect(await page()).toMatchObject({ code: 'MANUAL_SERVICE', reason: 'Moving <house>' })
+    expect(await expectPreviewTaken()).toEqual([])
+    expect(await state()).toMatchObject({ state: 'manual-service', serving: false, exit_code: 0 })
+    const running = (await appliance.runtime.list()).map(({ service }) => service)
+    expect(running.toSorted()).toEqual(['gateway', 'postgres'])
+  })
+
+  it('serves again afterwards', async () => {
+    expect((await serviceOff((await lab.open()).appliance, quiet, never)).exit_code).toBe(0)
+    expect((await lab.get('shop')).status).toBe(200)
+  })
+})
+
+describe('standby', () => {
+  it('stops what runs, as shown, and says why', async () => {
+    await lab.configure(['standby'], 'The other house serves.')
+    expect(await expectPreviewTaken()).toContain('shop.web/service.stop')
+    expect(await page()).toMatchObject({ code: 'STANDBY', reason: 'The other house serves.' })
+    await lab.configure(['standby'], false)
+    await expectPreviewTaken()
+    expect((await lab.get('shop')).status).toBe(200)
+  })
+})
+
+it('gives the application a new database password and restarts it with that', async () => {
+  const before = (await page()).database
+  const { appliance } = await lab.open()
+  expect(await rotateAppPassword(appliance, 'shop', quiet, never)).toMatchObject({ exit_code: 0 })
+  expect((await page()).database).not.toBe(before)
+  expect((await bringUp()).nothing_to_do).toBe(true)
+})
+
+it('keeps what was written over down and up', async () => {
+  expect((await lab.get('shop', '/letter', 'POST')).status).toBe(200)
+  const { appliance } = await lab.open()
+  expect(await down(appliance, { remember: true }, quiet, never)).toMatchObject({ exit_code: 0, errors: [] })
+  expect(await lab.ports.processes.findByLabel(appliance.config.id)).toEqual([])
+  expect(await state()).toMatchObject({ state: 'stopped', exit_code: 0 })
+  expect(await serviceOn(appliance, { reason: 'later', until: undefined }, quiet, never)).toMatchObject({
+    exit_code: 0,
+  })
+  await serviceOff(appliance, quiet, never)
+  expect(await lab.ports.processes.findByLabel(appliance.config.id)).toEqual([])
+  await expectPreviewTaken()
+  expect((await page()).files).toEqual(['letter', 'migrated'])
+  expect(await sql('SELECT answer FROM kept')).toEqual([{ answer: 42 }])
+})
