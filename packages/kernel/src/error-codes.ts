@@ -52,6 +52,11 @@ export const ERROR_CODES = {
   CONFIG_TOO_LARGE: entry(2, 'The config is larger than 128 KiB.'),
   CONFIG_PERMISSIONS: entry(2, 'The config holds secrets and can be read by others.'),
 
+  // sealed secrets
+  SEAL_NO_IDENTITY: entry(12, 'The identity that opens the sealed secrets is not on this machine.'),
+  SEAL_WRONG_IDENTITY: entry(12, 'The sealed secrets were sealed for another identity.'),
+  SEAL_BROKEN: entry(12, 'A sealed secret was changed or sealed with another key.'),
+
   // storage
   STORAGE_ABSENT: entry(5, 'The data volume is not there although this appliance has been started before.'),
   STORAGE_EMPTY: entry(5, 'The data volume is empty although this appliance has been started before.'),
