@@ -37,6 +37,7 @@ export class Keeper {
   #isStale = true
   #commands = 0
   readonly #running = new Set<Promise<unknown>>()
+  #tending: Promise<unknown> = Promise.resolve()
   #broughtUp = false
   #lastReason = ''
   #next = { logs: 0, certificates: 0, config: 0, up: 0 }
@@ -61,6 +62,8 @@ export class Keeper {
   async command<T>(work: () => Promise<T>, { decides }: { readonly decides: boolean }): Promise<T> {
     this.#commands += 1
     try {
+      // What is being started again holds the lock for a moment: a person is not refused for that.
+      await this.#tending
       const result = await this.beside(work)
       // A person has decided what is up: the start that was still to come is not.
       if (decides) this.#broughtUp = true
@@ -110,7 +113,9 @@ export class Keeper {
       this.#next.up = nowMs + TRY_AGAIN_MS
       await this.#bringUp(appliance, signal)
     }
-    for (const event of await this.#keeper.tend(appliance, signal))
+    const tending = this.#keeper.tend(appliance, signal)
+    this.#tending = tending.catch(() => undefined)
+    for (const event of await tending)
       await this.#log.info(`${event.app} ${event.service}: ${event.did}`, { because: event.because })
     if (nowMs >= this.#next.logs) {
       this.#next.logs = nowMs + BOUND_LOGS_EVERY_MS

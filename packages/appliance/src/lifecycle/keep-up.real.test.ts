@@ -62,7 +62,7 @@ it.each([
     app,
     service,
     did: 'started it again',
-    because: 'ended 1 times in 5 minutes',
+    because: 'ended',
   })
   expect(await state()).toMatchObject({ state: 'running' })
 })

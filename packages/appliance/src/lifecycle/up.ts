@@ -75,6 +75,9 @@ const DATA_LOST: ReadonlySet<string> = new Set([
   'RECOVERY_NOT_IN_THIS_VERSION',
 ])
 
+/** Ids of operations that {@link UpWork} runs itself. */
+const IS_START = /^\d+-\d+-(up|start-.+)-[^-]+$/
+
 /** One run of `up`. */
 class UpWork {
   #appliance: Appliance
@@ -82,6 +85,8 @@ class UpWork {
   readonly #signal: AbortSignal
   readonly #operations: OperationResult[] = []
   readonly #errors: ErrorReport[] = []
+  /** Interrupted starts: how they end does not count, since this run does the same anew. */
+  readonly #superseded = new Set<string>()
   #cancelled = false
 
   constructor(appliance: Appliance, emit: EmitEvent, signal: AbortSignal) {
@@ -101,6 +106,7 @@ class UpWork {
     await this.#appliance.runtime.endLeftovers()
     const results = await resumeInterrupted(this.#runner(), this.#signal)
     this.#operations.push(...results)
+    for (const { operation } of results) if (IS_START.test(operation)) this.#superseded.add(operation)
   }
 
   /** Gateway, certificates, storage. False when nothing more can be started. */
@@ -155,7 +161,9 @@ class UpWork {
   }
 
   async report(): Promise<UpReport> {
-    const failed = this.#operations.filter((result) => result.outcome !== 'done')
+    const failed = this.#operations.filter(
+      (result) => result.outcome !== 'done' && !this.#superseded.has(result.operation),
+    )
     const codes: ExitCode[] = [
       ...failed.map((result) => result.exit_code),
       ...this.#errors.map((error) => error.exit_code),

@@ -19,7 +19,11 @@ export function decideRestart(endedAtMs: readonly number[], nowMs: number): Rest
   // The first end in a while is most often a lone accident: no pause.
   const afterMs = recent <= 1 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (recent - 2), LONGEST_PAUSE_MS)
   if (recent < CRASH_LIMIT)
-    return { action: 'restart', afterMs, because: `ended ${recent} times in 5 minutes` }
+    return {
+      action: 'restart',
+      afterMs,
+      because: recent <= 1 ? 'ended' : `ended ${recent} times in 5 minutes`,
+    }
   return {
     action: 'slow-restart',
     afterMs: LONGEST_PAUSE_MS,
