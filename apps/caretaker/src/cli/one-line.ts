@@ -2,6 +2,6 @@
 export function oneLine(text: string): string {
   return text
     .replaceAll(/\s*[\r\n]+\s*/g, ' ')
-    .replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?')
+    .replaceAll(/\p{Cc}/gu, '?')
     .trimEnd()
 }

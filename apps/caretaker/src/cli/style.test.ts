@@ -8,7 +8,7 @@ function terminal(columns?: number): NodeJS.WriteStream {
   return Object.assign(new PassThrough(), {
     isTTY: true,
     columns,
-    getColorDepth: WriteStream.prototype.getColorDepth,
+    getColorDepth: () => WriteStream.prototype.getColorDepth(),
   }) as unknown as NodeJS.WriteStream
 }
 

@@ -7,6 +7,7 @@ import type { Call, CommandDefinition } from '../cli/definition.ts'
 import { problemsOf, renderPreviews, renderReport } from '../cli/render-report.ts'
 import type { Style } from '../cli/style.ts'
 import { table } from '../cli/table.ts'
+import { wholeNumber } from '../cli/whole-number.ts'
 import { DRY_RUN, PLAN, REPORT } from './report-docs.ts'
 
 type ReportOrPlan = UpReport & { plan?: readonly Preview[] }
@@ -167,7 +168,8 @@ export const appLogs: CommandDefinition = {
     const { readLogs } = await import('@caretaker/appliance/lifecycle/read-logs.ts')
     const { appliance } = await openInForceFor(call)
     const [app, service] = call.arguments
-    return { data: { logs: await readLogs(appliance, { app, service, lines: String(call.options.lines) }) } }
+    const lines = String(wholeNumber('--lines', call.options.lines, 1, 100_000))
+    return { data: { logs: await readLogs(appliance, { app, service, lines }) } }
   },
   render: (data: { logs: readonly { service: string; lines: readonly string[] }[] }, style: Style) =>
     data.logs.map(({ service, lines }) => [style.bold(`== ${service}`), ...lines].join('\n')).join('\n\n'),

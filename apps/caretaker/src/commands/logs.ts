@@ -1,6 +1,7 @@
 import { openInForceFor } from '../cli/around.ts'
 import type { CommandDefinition } from '../cli/definition.ts'
 import type { Style } from '../cli/style.ts'
+import { wholeNumber } from '../cli/whole-number.ts'
 
 interface LogReport {
   readonly logs: readonly {
@@ -30,7 +31,8 @@ export const logs: CommandDefinition = {
     const { readLogs } = await import('@caretaker/appliance/lifecycle/read-logs.ts')
     const { appliance } = await openInForceFor(call)
     const [app, service] = call.arguments
-    return { data: { logs: await readLogs(appliance, { app, service, lines: String(call.options.lines) }) } }
+    const lines = String(wholeNumber('--lines', call.options.lines, 1, 100_000))
+    return { data: { logs: await readLogs(appliance, { app, service, lines }) } }
   },
   render: (data: LogReport, style: Style) =>
     data.logs.length === 0

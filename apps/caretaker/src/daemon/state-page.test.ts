@@ -73,7 +73,9 @@ function withHostileTexts<T>(value: T): T {
   return value
 }
 
-const tagsOf = (text: string) => [...new Set([...text.matchAll(/<\/?([a-z0-9!]+)/g)].map(([, tag]) => tag))]
+const tagsOf = (text: string) => [
+  ...new Set([...text.matchAll(/<\/?([a-z0-9!]+)/g)].map(([, tag = '']) => tag)),
+]
 
 describe('the state page', () => {
   it('says the state, why, what next, and how every part stands', () => {
