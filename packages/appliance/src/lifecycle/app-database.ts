@@ -1,5 +1,7 @@
 import { join } from 'node:path'
+import { generatePassword } from '@caretaker/kernel/ids.ts'
 import { hashOf } from '@caretaker/kernel/json.ts'
+import { Secret } from '@caretaker/kernel/secrets.ts'
 import type { DatabaseAddress } from '@caretaker/ports/database.ts'
 import { appAddress, superuserAddress } from '../database/address.ts'
 import { type Cluster, serverCommand } from '../database/cluster.ts'
@@ -7,6 +9,7 @@ import { planPostgresMemory } from '../database/memory.ts'
 import { findPostgresPrograms, type PostgresPrograms } from '../database/programs.ts'
 import { startCluster } from '../database/start.ts'
 import { STOP_LIMIT_MS } from '../database/stop.ts'
+import { resetSuperuserPassword } from '../database/superuser.ts'
 import type { ServiceSpec } from '../runtime/runtime.ts'
 import { appFolders } from './app-files.ts'
 import { type Appliance, programFolder } from './appliance.ts'
@@ -77,6 +80,19 @@ export async function postgresSpec(appliance: Appliance, app: string): Promise<S
 }
 
 /**
+ * When our password is lost, the stopped cluster is given a new one. It is stored after that: interrupted in between,
+ * it is done again.
+ */
+async function ensureOurPassword(appliance: Appliance, app: string): Promise<void> {
+  const { ports, secrets } = appliance
+  const name = `${app}/superuser`
+  if (await secrets.find(name)) return
+  const password = new Secret(name, generatePassword())
+  await resetSuperuserPassword(ports, await postgresPrograms(appliance), clusterOf(appliance, app), password)
+  await secrets.replace(name, password.reveal())
+}
+
+/**
  * Starts the Postgres of an application through the runtime and waits until it answers.
  * @throws AppError as `startCluster`
  */
@@ -95,6 +111,7 @@ export async function startDatabase(appliance: Appliance, app: string, signal: A
   }
   // One that runs with other settings, or does not answer, makes room first.
   await runtime.stop(app, POSTGRES_SERVICE)
+  await ensureOurPassword(appliance, app)
   await startCluster(ports, await postgresPrograms(appliance), cluster, await adminAddress(appliance, app), {
     launcher,
     signal,

@@ -18,24 +18,38 @@ export interface SecretStore {
 export function createSecretStore(files: Files, stateFolder: string): SecretStore {
   const path = join(stateFolder, 'secrets.json')
   const readAll = async () => (await readStateFile<Record<string, string>>(files, path)) ?? {}
+  const put = async (name: string, value: string) => {
+    await writeStateFile(files, path, { ...(await readAll()), [name]: value })
+    return new Secret(name, value)
+  }
   const store: SecretStore = {
     async obtain(name) {
-      return (await store.find(name)) ?? store.replace(name, generatePassword())
+      const present = await store.find(name)
+      return present ?? inTurn(files, async () => (await store.find(name)) ?? put(name, generatePassword()))
     },
     async find(name) {
       const value = (await readAll())[name]
       return value === undefined ? undefined : new Secret(name, value)
     },
-    async replace(name, value) {
-      const all = await readAll()
-      await writeStateFile(files, path, { ...all, [name]: value })
-      return new Secret(name, value)
-    },
-    async removeAll(prefix) {
-      const all = await readAll()
-      const kept = Object.fromEntries(Object.entries(all).filter(([name]) => !name.startsWith(prefix)))
-      if (Object.keys(kept).length < Object.keys(all).length) await writeStateFile(files, path, kept)
-    },
+    replace: (name, value) => inTurn(files, () => put(name, value)),
+    removeAll: (prefix) =>
+      inTurn(files, async () => {
+        const all = await readAll()
+        const kept = Object.fromEntries(Object.entries(all).filter(([name]) => !name.startsWith(prefix)))
+        if (Object.keys(kept).length < Object.keys(all).length) await writeStateFile(files, path, kept)
+      }),
   }
   return store
+}
+
+/** Changes of this program, one after the other: each reads all and writes all. Other programs are kept out by the lock. */
+const turns = new WeakMap<Files, Promise<unknown>>()
+
+function inTurn<T>(files: Files, work: () => Promise<T>): Promise<T> {
+  const turn = (turns.get(files) ?? Promise.resolve()).then(work)
+  turns.set(
+    files,
+    turn.catch(() => undefined),
+  )
+  return turn
 }

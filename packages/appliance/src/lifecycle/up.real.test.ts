@@ -196,3 +196,17 @@ it('keeps what was written over down and up', async () => {
   expect((await page()).files).toEqual(['letter', 'migrated'])
   expect(await sql('SELECT answer FROM kept')).toEqual([{ answer: 42 }])
 })
+
+it.each(['running', 'stopped'])(
+  'makes its own passwords anew when they are lost while it is %s',
+  async (how) => {
+    if (how === 'stopped') await down((await lab.open()).appliance, { remember: true }, quiet, never)
+    await lab.ports.files.remove(`${lab.stateFolder}/secrets.json`)
+    const before = await status((await lab.open()).appliance, process.pid)
+    expect(await bringUp()).toMatchObject({ exit_code: 0, errors: [] })
+    expect(before.state).toBe(how)
+    expect((await page()).greeting).toBe('servus')
+    expect(await sql('SELECT answer FROM kept')).toEqual([{ answer: 42 }])
+    expect((await bringUp()).nothing_to_do).toBe(true)
+  },
+)

@@ -65,6 +65,8 @@ export const postgresStart = (appliance: Appliance) =>
       if (status?.state !== 'running') return { state: 'needed', before: null }
       if (status.specHash !== specHash(await postgresSpec(appliance, app)))
         return { state: 'needed', before: null }
+      // Ours is made at the start; to look must not make one that the server does not know.
+      if (!(await appliance.secrets.find(`${app}/superuser`))) return { state: 'needed', before: null }
       const health = await checkPostgres(appliance.ports.databases, await adminAddress(appliance, app))
       return health.state === 'ready' ? { state: 'done' } : { state: 'needed', before: null }
     },
