@@ -201,3 +201,12 @@ it('names the port that is taken, and starts when it is free again', async () =>
   expect(await up((await lab.open()).appliance, asUsual, quiet, never)).toMatchObject({ exit_code: 0 })
   expect((await lab.get('shop')).status).toBe(200)
 })
+
+it('uses no run folder that somebody else could change', async () => {
+  await using lab = await openLab({ shop: {} })
+  const { appliance } = await lab.open()
+  await lab.ports.files.makeFolder(appliance.folders.run, 0o711)
+  await lab.ports.files.setMode(appliance.folders.run, 0o777)
+  await expect(up(appliance, asUsual, quiet, never)).rejects.toMatchObject({ code: 'NO_PERMISSION' })
+  expect(await appliance.runtime.list()).toEqual([])
+})

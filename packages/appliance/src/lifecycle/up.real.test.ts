@@ -210,3 +210,18 @@ it.each(['running', 'stopped'])(
     expect((await bringUp()).nothing_to_do).toBe(true)
   },
 )
+
+it.runIf(process.getuid?.() === 0)(
+  'copies programs that only root can reach, and those of a new version again',
+  async () => {
+    await using other = await openLab({ notes: {} })
+    await other.ports.files.setMode(other.around.programs.folder, 0o700)
+    const { appliance } = await other.open()
+    expect(await up(appliance, asUsual, quiet, never)).toMatchObject({ exit_code: 0 })
+    expect((await other.get('notes')).status).toBe(200)
+    expect((await up(appliance, asUsual, quiet, never)).nothing_to_do).toBe(true)
+    const newer = { ...appliance, programs: { ...appliance.programs, version: '0.0.1-test' } }
+    const report = await up(newer, asUsual, quiet, never)
+    expect(taken(report.operations)).toEqual(['appliance/programs.stage'])
+  },
+)

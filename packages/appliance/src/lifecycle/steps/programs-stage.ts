@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path'
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
+import { writeDurably } from '@caretaker/ports/durable.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
 import type { Appliance } from '../appliance.ts'
 
@@ -22,6 +23,7 @@ export const programsStage = (appliance: Appliance) =>
       await files.remove(target)
       await files.remove(`${target}.tmp`)
       await files.copyTree(appliance.programs.folder, `${target}.tmp`)
+      await writeDurably(files, join(`${target}.tmp`, STAGED), originOf(appliance), 0o644)
       await files.rename(`${target}.tmp`, target)
       await files.sync(dirname(target))
     },
@@ -29,11 +31,18 @@ export const programsStage = (appliance: Appliance) =>
     timeoutMs: 10 * MINUTE_MS,
   })
 
+/** Names what was copied: programs of another version must not go on being used. */
+const STAGED = 'staged.json'
+
+const originOf = ({ programs }: Appliance) =>
+  `${JSON.stringify({ version: programs.version, folder: programs.folder })}\n`
+
 const stagedFolder = (appliance: Appliance) => join(appliance.stateFolder, 'programs')
 
 async function isReachable(appliance: Appliance): Promise<boolean> {
   const { files } = appliance.ports
-  if (await files.stat(stagedFolder(appliance))) return true
+  const staged = stagedFolder(appliance)
+  if (await files.stat(staged)) return (await files.readText(join(staged, STAGED))) === originOf(appliance)
   for (let folder = appliance.programs.folder; folder !== '/'; folder = dirname(folder)) {
     const info = await files.stat(folder)
     if (!info || (info.mode & OTHERS_PASS) === 0) return false
