@@ -177,9 +177,26 @@ describe('an operation that is interrupted', () => {
     await appliance.ok('up')
   })
 
-  test('because the daemon stops goes on by itself at the next start', async () => {
+  test('by Ctrl-C while the daemon does it waits for the person too', async () => {
     daemon = await appliance.daemon()
     await allIsWell()
+    await appliance.ok('down')
+    const ran = await interrupt(['up'], /Start the Postgres/, (child) => child.kill())
+    expect(ran.code).toBe(130)
+    expect(ran.stderr).toContain('code: CANCELLED, exit 130')
+    let operation = ''
+    // The daemon ends the step under way first, and holds the lock meanwhile.
+    await eventually('the operation is paused', async () => {
+      const { unfinished_operations } = await appliance.json<StatusDocument>('status')
+      operation = unfinished_operations[0] ?? ''
+      return unfinished_operations.length === 1
+    })
+    await appliance.ok('operation', 'resume', operation)
+    await appliance.ok('up')
+    await allIsWell()
+  })
+
+  test('because the daemon stops goes on by itself at the next start', async () => {
     await appliance.ok('down')
     const ran = await interrupt(['up'], /Start the Postgres/, () => process.kill(daemon.pid, 'SIGTERM'))
     expect(ran.code).toBe(130)

@@ -1,5 +1,8 @@
+import { createGatewayClient } from '@caretaker/appliance/gateway/client.ts'
+import { gatewayPaths } from '@caretaker/appliance/gateway/gateway.ts'
 import type { Surrounding } from '@caretaker/appliance/lifecycle/appliance.ts'
 import type { PartProblem } from '@caretaker/appliance/lifecycle/appliance-state.ts'
+import { runFolder } from '@caretaker/appliance/lifecycle/folders.ts'
 import type { OpenedInForce } from '@caretaker/appliance/lifecycle/open.ts'
 import { exitCodeOf, type StatusReport, status } from '@caretaker/appliance/lifecycle/status.ts'
 import { type AppError, toAppError } from '@caretaker/kernel/errors.ts'
@@ -44,6 +47,12 @@ async function unconfigured(
 ): Promise<StateReport> {
   const where = at?.line === undefined ? '' : ` (${at.file}:${at.line})`
   const state = { state: 'unconfigured', code } as const
+  // The gateway may show the service page with this reason.
+  const run = runFolder(stateFolder, ports.machine.user().uid)
+  const gateway = await createGatewayClient(ports, gatewayPaths(stateFolder, run))
+    .status()
+    .catch(() => undefined)
+  const { https } = gateway ?? {}
   return {
     ...state,
     reason: `${what}: ${why}${where}`,
@@ -54,7 +63,11 @@ async function unconfigured(
     parts: [],
     appliance: { id: null, domain: null, config_file: at?.file ?? null, state_folder: stateFolder },
     daemon: { running: daemonPid !== undefined, pid: daemonPid ?? null },
-    gateway: { running: false, pid: null, address: null },
+    gateway: {
+      running: gateway !== undefined,
+      pid: gateway?.pid ?? null,
+      address: https ? `${https.host}:${https.port}` : null,
+    },
     apps: [],
     storage: null,
     locked_by: (await findLockHolder(ports, stateFolder)) ?? null,
