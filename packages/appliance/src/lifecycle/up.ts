@@ -9,6 +9,7 @@ import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
 import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
 import { unservableBecause } from './check-config.ts'
 import { clearFailure, type Facts, readFacts, replaceFailure, updateFacts } from './facts.ts'
+import { observeApps } from './observe.ts'
 import { applianceSteps, planApp, planBase, planFront } from './plan-up.ts'
 import { isGatewayCurrent, refreshGateway } from './refresh-gateway.ts'
 import { stopApps, strayPlans, strayServices } from './stop-apps.ts'
@@ -118,7 +119,7 @@ class UpWork {
       : planBase(appliance, await this.facts(), options.firstStart)
     try {
       if (!(await this.#isInEffect(plan))) {
-        await this.#begin(false)
+        await this.#begin(await this.#serves())
         await this.#run(plan, 'appliance')
       }
       if (unservable) throw unservable
@@ -203,6 +204,11 @@ class UpWork {
       await this.#run(plan, app)
     }
     await this.#change((facts) => ({ failures: clearFailure(facts.failures, app) }))
+  }
+
+  /** Whether an application runs: what is done for another one must not take it from its visitors. */
+  async #serves(): Promise<boolean> {
+    return (await observeApps(this.#appliance)).some(({ webPort }) => webPort !== undefined)
   }
 
   async #begin(serving: boolean): Promise<void> {
