@@ -91,6 +91,20 @@ it('an interrupted start that can no more be finished does not spoil one that ca
   await expectWhole(lab)
 })
 
+it('a migration that outlives the one who began it is ended before it is begun again', async () => {
+  await using lab = await openLab({ shop: { migrates: true } })
+  await lab.apps['shop']?.break('migration-hangs')
+  await upKilledAt(lab, 'step-progress shop/app.migrate')
+  const commands = async () =>
+    (await lab.ports.processes.findByLabel((await lab.open()).appliance.config.id)).filter(({ label }) =>
+      label.service.startsWith('run@'),
+    )
+  expect(await commands()).toHaveLength(1)
+  await lab.apps['shop']?.break('none')
+  await expectWhole(lab)
+  expect(await commands()).toEqual([])
+})
+
 const MIGRATE = `import { existsSync, writeFileSync } from 'node:fs'
 const done = process.env.DATA_DIR_FILES + '/migrated'
 if (process.argv[2] === '--check') process.exit(existsSync(done) ? 0 : 10)

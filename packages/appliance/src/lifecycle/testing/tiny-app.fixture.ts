@@ -11,7 +11,14 @@ export interface TinyShape {
 }
 
 /** What goes wrong in a tiny application from now on, at its starts, commands and requests. */
-export type TinyFault = 'exits' | 'unhealthy' | 'migration-fails' | 'smoke-fails' | 'worker-exits' | 'none'
+export type TinyFault =
+  | 'exits'
+  | 'unhealthy'
+  | 'migration-fails'
+  | 'migration-hangs'
+  | 'smoke-fails'
+  | 'worker-exits'
+  | 'none'
 
 /** An application without dependencies, whose faults can be switched while its release stays the same. */
 export interface TinyApp {
@@ -106,6 +113,10 @@ const MIGRATE = `
 const done = join(files, 'migrated')
 if (process.argv[2] === '--check') process.exit(existsSync(done) ? 0 : 10)
 if (fault() === 'migration-fails') fail('column "price" exists already')
+if (fault() === 'migration-hangs') {
+  console.log('waiting for a lock')
+  await new Promise((resolve) => setTimeout(resolve, 3_600_000))
+}
 writeFileSync(done, '')
 `
 
