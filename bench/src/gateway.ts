@@ -1,0 +1,63 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createAppliance, statusOf } from './appliance.ts'
+import { node, root, runProgram } from './programs.ts'
+import type { Row } from './rows.ts'
+
+const SECONDS = '5'
+const CONNECTIONS = '20'
+const autocannon = join(root, 'bench/node_modules/autocannon/autocannon.js')
+
+/** Requests through the gateway (HTTPS) beside the same ones to the application itself (HTTP). */
+export async function gateway(): Promise<readonly Row[]> {
+  await using appliance = await createAppliance()
+  const { httpsPort, state } = appliance
+  await appliance.run('app', 'add', 'tiny', join(root, 'bench/tiny-app'), '--host', 'tiny.localhost')
+  await appliance.run('app', 'add', 'guestbook', join(root, 'examples/guestbook'), '--host', 'localhost')
+  if ((await statusOf(httpsPort, '/entries.json')) !== 200) throw new Error('guestbook does not answer')
+  const rows: Row[] = []
+  for (const { app, host, path } of [
+    { app: 'tiny', host: 'tiny.localhost', path: '/' },
+    { app: 'guestbook', host: 'localhost', path: '/entries.json' },
+  ]) {
+    const record = JSON.parse(await readFile(join(state, 'apps', `${app}.json`), 'utf8')) as AppRecord
+    const direct = await load(`http://127.0.0.1:${record.ports.web}${path}`, host)
+    const through = await load(`https://127.0.0.1:${httpsPort}${path}`, host)
+    const beside = (value: number) => ({ what: 'without the gateway', value })
+    rows.push(
+      { what: `${app}, rate`, value: through.rate, unit: 'requests/s', beside: beside(direct.rate) },
+      { what: `${app}, p50`, value: through.p50, unit: 'ms', beside: beside(direct.p50) },
+      { what: `${app}, p99`, value: through.p99, unit: 'ms', beside: beside(direct.p99) },
+    )
+  }
+  return rows
+}
+
+interface AppRecord {
+  readonly ports: Readonly<Record<string, number>>
+}
+
+/** @throws when a request was not answered with 2xx */
+async function load(url: string, host: string) {
+  const args = [
+    '--json',
+    '--connections',
+    CONNECTIONS,
+    '--duration',
+    SECONDS,
+    '--headers',
+    `host=${host}`,
+    url,
+  ]
+  const found = JSON.parse(await runProgram(node, [autocannon, ...args])) as Load
+  if (found.errors + found.non2xx + found.timeouts > 0) throw new Error(`${url}: not every answer was good`)
+  return { rate: found.requests.average, p50: found.latency.p50, p99: found.latency.p99 }
+}
+
+interface Load {
+  readonly errors: number
+  readonly non2xx: number
+  readonly timeouts: number
+  readonly requests: { readonly average: number }
+  readonly latency: { readonly p50: number; readonly p99: number }
+}

@@ -1,0 +1,46 @@
+import { writeFile } from 'node:fs/promises'
+import { cpus, release, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { cold } from './cold.ts'
+import { gateway } from './gateway.ts'
+import { memory } from './memory.ts'
+import { root } from './programs.ts'
+import { type Row, renderRows } from './rows.ts'
+import { start } from './start.ts'
+
+const BENCHMARKS: Readonly<Record<string, readonly [title: string, run: () => Promise<readonly Row[]>]>> = {
+  start: ['Command line, median of 20', start],
+  memory: ['Memory and CPU while idle', memory],
+  cold: ['Guestbook from nothing, and again', cold],
+  gateway: ['Through the gateway: 20 connections, 5 s', gateway],
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { write: { type: 'boolean', default: false } },
+})
+const names = positionals.length === 0 ? Object.keys(BENCHMARKS) : positionals
+const unknown = names.find((name) => !Object.hasOwn(BENCHMARKS, name))
+if (unknown !== undefined) {
+  process.stderr.write(
+    `error: there is no benchmark "${unknown}"\n  next: one of ${Object.keys(BENCHMARKS).join(', ')}\n`,
+  )
+  process.exit(2)
+}
+
+const parts = [machine()]
+process.stdout.write(`${parts[0]}\n`)
+for (const name of names) {
+  const [title, run] = BENCHMARKS[name] as (typeof BENCHMARKS)[string]
+  const part = `## ${title}\n\n${renderRows(await run())}`
+  process.stdout.write(`\n${part}\n`)
+  parts.push(part)
+}
+if (values.write) await writeFile(join(root, 'bench/RESULTS.md'), `# Results\n\n${parts.join('\n\n')}\n`)
+
+function machine(): string {
+  const processors = cpus()
+  const memoryGb = Math.round(totalmem() / 1024 ** 3)
+  return `Node ${process.versions.node}, Linux ${release()} ${process.arch}, ${processors.length} × ${processors[0]?.model.trim() ?? 'unknown processor'}, ${memoryGb} GB. ${new Date().toISOString().slice(0, 10)}. "npm run bench -- --write" makes this file; other work on the machine shows in it.`
+}
