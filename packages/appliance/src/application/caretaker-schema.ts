@@ -35,7 +35,8 @@ const schedule = z
 function whyNoSchedule(pattern: string): string | undefined {
   if (!/^@\w+$/.test(pattern) && pattern.trim().split(/\s+/).length !== 5) return 'does not have five fields'
   try {
-    const job = new Cron(pattern, { paused: true, timezone: 'UTC' })
+    // An offset and not a time zone: the first use of a zone costs a process 8 MB and 11 ms.
+    const job = new Cron(pattern, { paused: true, utcOffset: 0 })
     const next = job.nextRun(new Date(Date.UTC(2026, 0, 1)))
     job.stop()
     return next === null ? 'never falls due' : undefined

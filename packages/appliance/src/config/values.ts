@@ -39,9 +39,10 @@ export function checkEmail(text: string): ValueProblem | undefined {
 }
 
 export function checkTimeZone(text: string): ValueProblem | undefined {
+  if (text === 'UTC') return undefined
   const must = 'must be the IANA name of a time zone, as Europe/Vienna'
   const names = Intl.supportedValuesOf('timeZone')
-  if (text === 'UTC' || names.includes(text)) return undefined
+  if (names.includes(text)) return undefined
   if (isZoneAlias(text)) return undefined
   const cities = new Map(names.map((name) => [name.split('/').at(-1) as string, name]))
   const city = closest(text, [...cities.keys()])
