@@ -1,7 +1,8 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { contentOf, type Ran, type TestAppliance, testAppliance } from '../support/appliance.ts'
+import { type Ran, type TestAppliance, testAppliance } from '../support/appliance.ts'
+import { contentOf } from '../support/observe.ts'
 
 let appliance: TestAppliance
 /** What a person has lying around. */

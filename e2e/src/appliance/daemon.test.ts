@@ -1,13 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import {
-  type DaemonProcess,
-  eventually,
-  isAlive,
-  type StatusDocument,
-  type TestAppliance,
-} from '../support/appliance.ts'
+import { type DaemonProcess, type StatusDocument, type TestAppliance } from '../support/appliance.ts'
 import { type GuestbookAppliance, guestbookAppliance } from '../support/guestbook-appliance.ts'
 import { entriesOf, signOver, unique } from '../support/guestbook-https.ts'
+import { eventually, isAlive } from '../support/observe.ts'
 
 let guestbook: GuestbookAppliance
 let appliance: TestAppliance

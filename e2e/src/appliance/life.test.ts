@@ -1,7 +1,8 @@
 import { COMMANDS } from '@caretaker/cli/commands/all.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { contentOf, type StatusDocument, type TestAppliance, testAppliance } from '../support/appliance.ts'
+import { type StatusDocument, type TestAppliance, testAppliance } from '../support/appliance.ts'
 import { entriesOf, signOver, unique } from '../support/guestbook-https.ts'
+import { contentOf } from '../support/observe.ts'
 import { isRoot, nobodysWorkshop, ownWorkshop, type Workshop } from '../support/people.ts'
 
 /** Longest that `up` may take when there is nothing to do (spec L1; issue: under a second). */

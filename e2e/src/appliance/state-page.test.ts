@@ -2,7 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { eventually, type Reply, type TestAppliance, testAppliance } from '../support/appliance.ts'
+import { type Reply, type TestAppliance, testAppliance } from '../support/appliance.ts'
+import { eventually } from '../support/observe.ts'
 
 const HOSTILE = '<script>alert(1)</script>"\'><img src=x>'
 

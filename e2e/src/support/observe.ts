@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { lstat, readdir, readFile, readlink } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+
+/** Everything below a folder: name → kind, mode, and a hash of the content or the target of a link. */
+export async function contentOf(folder: string): Promise<Readonly<Record<string, string>>> {
+  const found: Record<string, string> = {}
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    const { mode } = await lstat(path)
+    const content = entry.isFile()
+      ? createHash('sha256')
+          .update(await readFile(path))
+          .digest('hex')
+      : entry.isSymbolicLink()
+        ? await readlink(path)
+        : ''
+    found[path.slice(folder.length + 1)] = `${mode.toString(8)} ${content}`
+  }
+  return found
+}
+
+/** Polls until `holds` is true; it may throw meanwhile, and the last error is told. */
+export async function eventually(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  withinMs = 30_000,
+): Promise<void> {
+  const deadline = performance.now() + withinMs
+  let last: unknown
+  for (;;) {
+    try {
+      if (await holds()) return
+      last = undefined
+    } catch (error) {
+      last = error
+    }
+    if (performance.now() > deadline) throw new Error(`Not within ${withinMs} ms: ${what}`, { cause: last })
+    await pause(50)
+  }
+}
+
+/** Whether a process of this pid is there. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A TCP port of the loopback address that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
