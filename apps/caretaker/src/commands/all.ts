@@ -10,7 +10,7 @@ import {
   appShow,
 } from './app.ts'
 import { complete, completion } from './completion.ts'
-import { configCheck, configCreate, configDiff, configSchema, configShow } from './config.ts'
+import { configCheck, configCreate, configDiff, configExport, configSchema, configShow } from './config.ts'
 import { daemon } from './daemon.ts'
 import { doctor } from './doctor.ts'
 import { down } from './down.ts'
@@ -42,6 +42,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   configCheck,
   configShow,
   configDiff,
+  configExport,
   configSchema,
   serviceOn,
   serviceOff,

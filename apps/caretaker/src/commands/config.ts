@@ -152,6 +152,24 @@ export const configDiff: CommandDefinition = {
   },
 }
 
+export const configExport: CommandDefinition = {
+  name: 'config export',
+  summary: 'Write the complete config, with every secret in clear, to a file for safe keeping.',
+  details:
+    'On this machine the secrets are sealed. The exported file brings everything back on another one: keep it away from\nhere, print it, or put it into a safe.',
+  arguments: [{ name: 'file', description: 'where to write it; it must not exist' }],
+  examples: [['caretaker config export /media/stick/appliance.yml', 'mode 0600']],
+  output: [['file', 'path', 'the file that was written, mode 0600']],
+  runs: 'here',
+  async handler(call) {
+    const { exportConfig } = await import('@caretaker/appliance/lifecycle/export-config.ts')
+    const file = resolve(call.workingFolder, call.arguments[0] ?? '')
+    await exportConfig(surroundingOf(call), call.places.configFile, file)
+    return { data: { file } }
+  },
+  render: (data: { file: string }) => `${data.file} was written (mode 0600). It holds every secret in clear.`,
+}
+
 export const configSchema: CommandDefinition = {
   name: 'config schema',
   summary: 'Print the JSON Schema of the config.',
@@ -172,7 +190,8 @@ export const configSchema: CommandDefinition = {
 async function loadNamed(call: Call) {
   const { loadConfig, loadConfigFile } = await import('@caretaker/appliance/config/load.ts')
   const file = call.arguments[0]
-  if (file !== undefined) return loadConfigFile(call.ports, resolve(call.workingFolder, file))
+  if (file !== undefined)
+    return loadConfigFile(call.ports, resolve(call.workingFolder, file), call.places.stateFolder)
   return loadConfig(call.ports, {
     fromEnvironment: call.places.configFile,
     stateFolder: call.places.stateFolder,

@@ -1,7 +1,7 @@
-import { keepLastGood } from '@caretaker/appliance/config/last-good.ts'
 import type { Appliance } from '@caretaker/appliance/lifecycle/appliance.ts'
 import { readFacts } from '@caretaker/appliance/lifecycle/facts.ts'
 import { boundLogs, renewCertificates } from '@caretaker/appliance/lifecycle/housekeeping.ts'
+import { keepConfig } from '@caretaker/appliance/lifecycle/keep-config.ts'
 import { UpKeeper } from '@caretaker/appliance/lifecycle/keep-up.ts'
 import { type OpenedInForce, openInForce } from '@caretaker/appliance/lifecycle/open.ts'
 import { showUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
@@ -150,7 +150,7 @@ export class Keeper {
     try {
       const opened = await openInForce(around, configFile)
       if (opened.refused) await this.#say('the config is refused', opened.refused.toReport())
-      else await keepLastGood(around.ports, around.stateFolder, opened.loaded)
+      else await keepConfig(around.ports, around.stateFolder, opened.loaded)
       this.#opened = opened
       // A config that is refused may be corrected without a command.
       this.#isStale = opened.refused !== undefined

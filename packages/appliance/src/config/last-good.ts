@@ -4,6 +4,8 @@ import { sha256 } from '@caretaker/kernel/json.ts'
 import type { Clock } from '@caretaker/ports/clock.ts'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { Files } from '@caretaker/ports/files.ts'
+import { sealConfigText } from '../sealing/sealed-config.ts'
+import { ensureStateSeal, openSealedText } from '../sealing/state-seal.ts'
 import type { LoadedConfig } from './load.ts'
 import { parseConfig } from './parse.ts'
 
@@ -21,25 +23,37 @@ interface StoredConfig {
   readonly file: string
   readonly hash: string
   readonly kept_at: string
-  readonly text: string
+  /** With its secrets sealed. */
+  readonly sealed_text: string
+  /** SHA-256 of `sealed_text`, in hex. */
+  readonly checksum: string
 }
 
-/** Keeps the config as the last good one, durably and with mode 0600. Nothing is written when it is kept already. */
+/**
+ * Keeps the config as the last good one, durably, with its secrets sealed. Nothing is written when it is kept already.
+ */
 export async function keepLastGood(
   {
     files,
     clock,
   }: {
-    readonly files: Pick<Files, 'readText' | 'write' | 'sync' | 'rename'>
+    readonly files: Files
     readonly clock: Pick<Clock, 'now'>
   },
   stateFolder: string,
-  { file, hash, text }: Pick<LoadedConfig, 'file' | 'hash' | 'text'>,
+  { config, file, hash, text }: Pick<LoadedConfig, 'config' | 'file' | 'hash' | 'text'>,
 ): Promise<void> {
   const path = join(stateFolder, LAST_GOOD_FILE)
   const kept = readStored(await files.readText(path))
   if (kept?.hash === hash && kept.file === file) return
-  const stored: StoredConfig = { file, hash, kept_at: clock.now().toISOString(), text }
+  const sealed = sealConfigText(text, await ensureStateSeal(files, stateFolder, config.keys))
+  const stored: StoredConfig = {
+    file,
+    hash,
+    kept_at: clock.now().toISOString(),
+    sealed_text: sealed,
+    checksum: sha256(sealed),
+  }
   await writeJsonDurably(files, path, stored)
 }
 
@@ -63,18 +77,25 @@ export async function readLastGood(
       next: `Remove ${path}; the next "caretaker up" with a valid config writes it again`,
     })
   }
-  const { file, hash, text, kept_at } = stored
+  const { file, hash, sealed_text, kept_at } = stored
+  const text = await openSealedText(files, stateFolder, sealed_text)
   const name = `${file} as of ${kept_at.slice(0, 16).replace('T', ' ')} UTC (${hash.slice(0, 8)})`
-  return { ...parseConfig(text, file), text, hash, keptAt: new Date(kept_at), name }
+  return { ...parseConfig(text, file), text, hash, isSealed: true, keptAt: new Date(kept_at), name }
 }
 
 function readStored(content: string | undefined): StoredConfig | undefined {
   if (content === undefined) return undefined
   try {
     const stored = JSON.parse(content) as Partial<StoredConfig>
-    const { file, hash, kept_at, text } = stored
-    const complete = typeof file === 'string' && typeof text === 'string' && typeof kept_at === 'string'
-    return complete && sha256(text) === hash ? { file, hash, kept_at, text } : undefined
+    const { file, hash, kept_at, sealed_text, checksum } = stored
+    const complete =
+      typeof file === 'string' &&
+      typeof hash === 'string' &&
+      typeof sealed_text === 'string' &&
+      typeof kept_at === 'string'
+    return complete && sha256(sealed_text) === checksum
+      ? { file, hash, kept_at, sealed_text, checksum }
+      : undefined
   } catch {
     return undefined
   }

@@ -2,20 +2,24 @@ import { dirname, join, resolve } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { sha256 } from '@caretaker/kernel/json.ts'
 import type { FileInfo, Files } from '@caretaker/ports/files.ts'
+import { openSealedText } from '../sealing/state-seal.ts'
 import { CONFIG_FILE, MAX_CONFIG_BYTES } from './config.ts'
 import { type ParsedConfig, parseConfig } from './parse.ts'
 import { toConfigError } from './problem.ts'
 import { tooLarge } from './source-text.ts'
 
 export interface LoadedConfig extends ParsedConfig {
+  /** With every secret in clear, whatever the file holds. Goes nowhere but into a sealed or 0600 file of ours. */
   readonly text: string
+  /** Whether the secrets in the file are sealed. */
+  readonly isSealed: boolean
   /** SHA-256 of the text, in hex. */
   readonly hash: string
 }
 
 /** What reading a config needs of the ports. */
 export interface ConfigReader {
-  readonly files: Pick<Files, 'stat' | 'read' | 'readLink'>
+  readonly files: Pick<Files, 'stat' | 'read' | 'readText' | 'readLink'>
 }
 
 /** Where to look, first hit wins (C7). */
@@ -37,7 +41,7 @@ const MOST_LINKS = 40
 export async function loadConfig(deps: ConfigReader, places: ConfigPlaces): Promise<LoadedConfig> {
   const candidates = configCandidates(places)
   for (const file of candidates) {
-    if (await deps.files.stat(file)) return loadConfigFile(deps, file)
+    if (await deps.files.stat(file)) return loadConfigFile(deps, file, places.stateFolder)
   }
   const named = places.fromEnvironment ? ' (named by $CARETAKER_CONFIG)' : ''
   throw new AppError('CONFIG_NOT_FOUND', {
@@ -58,11 +62,15 @@ export function configCandidates({
 }
 
 /**
- * The config in one file.
+ * The config in one file. What is sealed in it is opened with the identity in the state folder.
  * @throws AppError CONFIG_NOT_FOUND, CONFIG_PERMISSIONS when others than its owner can read or write it,
- * or as {@link parseConfig}.
+ * SEAL_NO_IDENTITY, SEAL_WRONG_IDENTITY, SEAL_BROKEN, or as {@link parseConfig}.
  */
-export async function loadConfigFile({ files }: ConfigReader, file: string): Promise<LoadedConfig> {
+export async function loadConfigFile(
+  { files }: ConfigReader,
+  file: string,
+  stateFolder: string,
+): Promise<LoadedConfig> {
   const { path, info } = await followLinks(files, resolve(file))
   if (info?.kind !== 'file') {
     throw new AppError('CONFIG_NOT_FOUND', {
@@ -80,8 +88,9 @@ export async function loadConfigFile({ files }: ConfigReader, file: string): Pro
     })
   }
   if (info.sizeBytes > MAX_CONFIG_BYTES) throw toConfigError([tooLarge(info.sizeBytes)], file)
-  const text = decode(await files.read(path), file)
-  return { ...parseConfig(text, file), text, hash: sha256(text) }
+  const onDisk = decode(await files.read(path), file)
+  const text = await openSealedText(files, stateFolder, onDisk)
+  return { ...parseConfig(text, file), text, hash: sha256(text), isSealed: text !== onDisk }
 }
 
 async function followLinks(

@@ -88,7 +88,7 @@ export async function openAppliance(
     }),
     gateway: createGatewayClient(ports, paths),
     gatewayPaths: paths,
-    secrets: createSecretStore(ports.files, stateFolder),
+    secrets: createSecretStore(ports.files, stateFolder, config.keys),
   }
 }
 

@@ -1,21 +1,20 @@
-import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { isName } from '@caretaker/kernel/ids.ts'
 import { sha256 } from '@caretaker/kernel/json.ts'
-import { writeDurably } from '@caretaker/ports/durable.ts'
 import type { EmitEvent } from '@caretaker/steps/events.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { type Preview, previewPlan } from '@caretaker/steps/preview.ts'
 import { runPlanLocked } from '@caretaker/steps/runner.ts'
 import { readDeclarations } from '../application/declarations.ts'
 import { editApplications } from '../config/edit.ts'
-import { keepLastGood } from '../config/last-good.ts'
 import { parseConfig } from '../config/parse.ts'
 import { fetchSource } from '../release/fetch.ts'
 import { resolveSource } from '../release/resolve.ts'
 import { parseSource } from '../release/source.ts'
 import { listAppRecords, readAppRecord, updateAppRecord } from './app-records.ts'
 import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
+import { writeConfig } from './keep-config.ts'
 import { type OpenedAppliance, openWithFile } from './open.ts'
 import { applianceSteps, planApp, planRemoveApp, planStopApp } from './plan-up.ts'
 import { refreshGateway } from './refresh-gateway.ts'
@@ -120,11 +119,9 @@ async function asItIsNow({ appliance, loaded }: OpenedAppliance): Promise<Opened
   return openWithFile(appliance, loaded.file)
 }
 
-async function putText(appliance: Appliance, text: string): Promise<void> {
-  const { ports, configFile, stateFolder } = appliance
-  await ports.files.makeFolder(dirname(configFile))
-  await writeDurably(ports.files, configFile, text, 0o600)
-  await keepLastGood(ports, stateFolder, { file: configFile, text, hash: sha256(text) })
+async function putText({ ports, configFile, stateFolder }: Appliance, text: string): Promise<void> {
+  const { config } = parseConfig(text, configFile)
+  await writeConfig(ports, stateFolder, { config, file: configFile, text, hash: sha256(text) })
 }
 
 export interface RemoveOptions {

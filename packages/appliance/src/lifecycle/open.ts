@@ -23,9 +23,9 @@ export async function openConfigured(
   return { appliance: await openAppliance(around, loaded.config, loaded.file), loaded }
 }
 
-/** The appliance as it would be with the config in `file`. */
+/** The appliance as it would be with the config in `file`. @throws AppError CONFIG_…, SEAL_… */
 export async function openWithFile(around: Surrounding, file: string): Promise<OpenedAppliance> {
-  const loaded = await loadConfigFile(around.ports, file)
+  const loaded = await loadConfigFile(around.ports, file, around.stateFolder)
   return { appliance: await openAppliance(around, loaded.config, loaded.file), loaded }
 }
 
@@ -46,7 +46,10 @@ export async function openInForce(
     return { ...(await openConfigured(around, configFile)), refused: undefined }
   } catch (error) {
     const refused = toAppError(error)
-    const last = refused.exitCode === 2 ? await readLastGood(around.ports, around.stateFolder) : undefined
+    const last =
+      refused.exitCode === 2 || refused.exitCode === 12
+        ? await readLastGood(around.ports, around.stateFolder)
+        : undefined
     if (!last) throw refused
     return {
       appliance: await openAppliance(around, last.config, last.file),

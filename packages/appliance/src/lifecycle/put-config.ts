@@ -1,9 +1,7 @@
-import { dirname } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
-import { writeDurably } from '@caretaker/ports/durable.ts'
-import { keepLastGood } from '../config/last-good.ts'
 import { configCandidates, loadConfig } from '../config/load.ts'
 import { type Appliance, openAppliance, type Surrounding } from './appliance.ts'
+import { keepConfig, writeConfig } from './keep-config.ts'
 import { type OpenedAppliance, openWithFile } from './open.ts'
 
 /**
@@ -38,12 +36,12 @@ export async function putConfigInForce(
   const target = configCandidates({ fromEnvironment: configFile, stateFolder })[0] as string
   const known = configCandidates({ fromEnvironment: configFile, stateFolder })
   await ports.files.makeFolder(stateFolder, 0o711)
-  if (!known.includes(loaded.file)) {
-    await ports.files.makeFolder(dirname(target))
-    await writeDurably(ports.files, target, loaded.text, 0o600)
+  if (known.includes(loaded.file)) {
+    await keepConfig(ports, stateFolder, loaded)
+    return appliance
   }
-  await keepLastGood(ports, stateFolder, loaded)
-  return openAppliance(appliance, loaded.config, known.includes(loaded.file) ? loaded.file : target)
+  await writeConfig(ports, stateFolder, { ...loaded, file: target })
+  return openAppliance(appliance, loaded.config, target)
 }
 
 async function presentId(around: Surrounding, configFile: string | undefined): Promise<string | undefined> {

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { generatePassword } from '@caretaker/kernel/ids.ts'
 import { Secret } from '@caretaker/kernel/secrets.ts'
 import type { Files } from '@caretaker/ports/files.ts'
+import { ensureStateSeal } from '../sealing/state-seal.ts'
 import { readStateFile, writeStateFile } from './state-file.ts'
 
 /** Passwords that the appliance generates for its own parts and never shows. They can be made anew at any time. */
@@ -14,12 +15,33 @@ export interface SecretStore {
   removeAll(prefix: string): Promise<void>
 }
 
-/** Kept in one file of the state folder, readable by its owner only. */
-export function createSecretStore(files: Files, stateFolder: string): SecretStore {
+/** What the file holds: names readable, values sealed. */
+interface SealedSecrets {
+  readonly seal: string
+  readonly values: Readonly<Record<string, string>>
+}
+
+/** Kept in one file of the state folder, readable by its owner only, every value sealed. */
+export function createSecretStore(
+  files: Files,
+  stateFolder: string,
+  keys: { readonly age_identity: Secret; readonly recovery: readonly string[] },
+): SecretStore {
   const path = join(stateFolder, 'secrets.json')
-  const readAll = async () => (await readStateFile<Record<string, string>>(files, path)) ?? {}
+  const readAll = async (): Promise<SealedSecrets['values']> => {
+    const stored = await readStateFile<SealedSecrets>(files, path)
+    if (stored?.seal === undefined) return {}
+    const { header } = await ensureStateSeal(files, stateFolder, keys)
+    // Sealed for an identity that is gone: passwords of our own are made anew.
+    return stored.seal === header ? stored.values : {}
+  }
+  const write = async (values: SealedSecrets['values']) => {
+    const { header } = await ensureStateSeal(files, stateFolder, keys)
+    await writeStateFile(files, path, { seal: header, values } satisfies SealedSecrets)
+  }
   const put = async (name: string, value: string) => {
-    await writeStateFile(files, path, { ...(await readAll()), [name]: value })
+    const seal = await ensureStateSeal(files, stateFolder, keys)
+    await write({ ...(await readAll()), [name]: seal.encrypt(value) })
     return new Secret(name, value)
   }
   const store: SecretStore = {
@@ -28,15 +50,16 @@ export function createSecretStore(files: Files, stateFolder: string): SecretStor
       return present ?? inTurn(files, async () => (await store.find(name)) ?? put(name, generatePassword()))
     },
     async find(name) {
-      const value = (await readAll())[name]
-      return value === undefined ? undefined : new Secret(name, value)
+      const token = (await readAll())[name]
+      if (token === undefined) return undefined
+      return new Secret(name, (await ensureStateSeal(files, stateFolder, keys)).decrypt(token))
     },
     replace: (name, value) => inTurn(files, () => put(name, value)),
     removeAll: (prefix) =>
       inTurn(files, async () => {
         const all = await readAll()
         const kept = Object.fromEntries(Object.entries(all).filter(([name]) => !name.startsWith(prefix)))
-        if (Object.keys(kept).length < Object.keys(all).length) await writeStateFile(files, path, kept)
+        if (Object.keys(kept).length < Object.keys(all).length) await write(kept)
       }),
   }
   return store

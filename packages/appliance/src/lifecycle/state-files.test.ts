@@ -1,8 +1,13 @@
+import { Secret } from '@caretaker/kernel/secrets.ts'
 import { MemoryFiles } from '@caretaker/ports/memory-files.ts'
+import { generateX25519Identity } from 'age-encryption'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { listAppRecords, readAppRecord, removeAppRecord, updateAppRecord } from './app-records.ts'
 import { foldersOf, runFolder, serviceLog } from './folders.ts'
 import { createSecretStore } from './secret-store.ts'
+
+/** Made for these tests, used nowhere else. */
+const keys = { age_identity: new Secret('keys.age_identity', await generateX25519Identity()), recovery: [] }
 
 let files: MemoryFiles
 beforeEach(async () => {
@@ -12,16 +17,16 @@ beforeEach(async () => {
 
 describe('the secret store', () => {
   it('makes a secret once and gives the same one from then on, also after a power cut', async () => {
-    const first = await createSecretStore(files, '/state').obtain('shop/database')
+    const first = await createSecretStore(files, '/state', keys).obtain('shop/database')
     files.crash()
-    const store = createSecretStore(files, '/state')
+    const store = createSecretStore(files, '/state', keys)
     expect((await store.obtain('shop/database')).reveal()).toBe(first.reveal())
     expect((await store.obtain('shop/superuser')).reveal()).not.toBe(first.reveal())
     expect(first.reveal().length).toBeGreaterThanOrEqual(32)
   })
 
   it('loses none when several are wanted at once', async () => {
-    const store = createSecretStore(files, '/state')
+    const store = createSecretStore(files, '/state', keys)
     const names = ['a/database', 'b/database', 'c/database', 'a/database']
     const made = await Promise.all(names.map((name) => store.obtain(name)))
     const kept = await Promise.all(names.map((name) => store.find(name)))
@@ -30,12 +35,12 @@ describe('the secret store', () => {
   })
 
   it('looks without making one', async () => {
-    expect(await createSecretStore(files, '/state').find('none')).toBeUndefined()
+    expect(await createSecretStore(files, '/state', keys).find('none')).toBeUndefined()
     expect(await files.list('/state')).toEqual([])
   })
 
   it('replaces and removes by prefix', async () => {
-    const store = createSecretStore(files, '/state')
+    const store = createSecretStore(files, '/state', keys)
     await store.obtain('shop/database')
     await store.obtain('shop-two/database')
     expect((await store.replace('shop/database', 'new')).reveal()).toBe('new')
@@ -46,8 +51,10 @@ describe('the secret store', () => {
   })
 
   it('is readable by its owner only, and shows nothing when it is printed', async () => {
-    const secret = await createSecretStore(files, '/state').obtain('shop/database')
+    const secret = await createSecretStore(files, '/state', keys).obtain('shop/database')
     expect((await files.stat('/state/secrets.json'))?.mode).toBe(0o600)
+    expect(await files.readText('/state/secrets.json')).not.toContain(secret.reveal())
+    expect(await files.readText('/state/secrets.json')).toContain('shop/database')
     expect([String(secret), JSON.stringify(secret)].join(' ')).not.toContain(secret.reveal())
   })
 })

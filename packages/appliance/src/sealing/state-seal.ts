@@ -4,6 +4,7 @@ import { writeDurably } from '@caretaker/ports/durable.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import { keepIdentity, readIdentity } from './identity-file.ts'
 import { createSeal, openSeal, type Seal } from './seal.ts'
+import { openConfigText, sealHeaderOf } from './sealed-config.ts'
 
 const headerFile = (stateFolder: string) => join(stateFolder, 'seal.age')
 
@@ -38,4 +39,14 @@ export async function openStateSeal(
   header: string,
 ): Promise<Seal> {
   return openSeal(header, (await readIdentity(files, stateFolder)).reveal())
+}
+
+/** A config text as it is with its sealed values opened; one without any is given back. @throws as {@link openStateSeal} */
+export async function openSealedText(
+  files: Pick<Files, 'readText'>,
+  stateFolder: string,
+  text: string,
+): Promise<string> {
+  const header = sealHeaderOf(text)
+  return header === undefined ? text : openConfigText(text, await openStateSeal(files, stateFolder, header))
 }
