@@ -77,7 +77,7 @@ export const GatewayConfig = z.strictObject({
   routes: z.array(Route),
   /** Present: the whole appliance is in service mode. */
   service: ServiceReason.optional(),
-  /** Addresses or CIDR ranges whose X-Forwarded-* and X-Request-Id headers are believed. */
+  /** Addresses or CIDR ranges whose X-Forwarded-For, -Proto, -Host, -Port and X-Request-Id are believed. */
   trustedProxies: z.array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])),
 })
 export type GatewayConfig = Readonly<z.infer<typeof GatewayConfig>>

@@ -15,22 +15,39 @@ const HOP_BY_HOP = new Set([
   'proxy-authorization',
 ])
 
-/** Headers by which a gateway vouches for something; from anyone else they are a forgery. */
-const VOUCHED = /^(x-forwarded(-.*)?|forwarded|x-real-ip|x-ssl-client-.*|x-request-id)$/
+/**
+ * Headers by which gateways vouch for something, ours and those of others that applications look for: who the client
+ * is, what it asked for, what its certificate says. From a client they are a forgery. `proxy` would become HTTP_PROXY
+ * in CGI-like applications.
+ */
+const VOUCHED = new RegExp(
+  `^(${[
+    'x-forwarded(-.*)?|forwarded|x-request-id|proxy',
+    '(x-)?real-ip|(x-)?client-ip|x-cluster-client-ip|true-client-ip|cf-connecting-ip|fastly-client-ip',
+    'x-ssl-client-.*|ssl-client-.*|x-client-(cert|verify|dn)|(x-)?remote-(user|addr|ip)',
+    'x-original-(url|uri|host|method|forwarded-for)|x-rewrite-url|x-(url-)?scheme|x-host|front-end-https',
+  ].join('|')})$`,
+)
+
+/** Those a trusted proxy is believed; it may well pass the others on as its client sent them. */
+const BELIEVED = /^(x-forwarded-(for|proto|host|port)|x-request-id)$/
+
+/** Headers that decide where a message ends or goes; under a name with `_` they can only mislead. */
+const FRAMING = new Set(['content-length', 'host'])
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,128}$/
 
 export interface Peer {
   /** Address of the other end of the connection. */
   readonly address: string
-  /** Whether its vouched headers are believed. */
+  /** Whether its X-Forwarded-For, -Proto, -Host, -Port and X-Request-Id are believed. */
   readonly trusted: boolean
 }
 
 export interface ForwardContext {
   readonly peer: Peer
   readonly requestId: string
-  /** The Host header as it came. */
+  /** Host and port the client asked for, as it wrote them. */
   readonly host: string
   /** Port the client believes to talk to. */
   readonly port: number
@@ -47,9 +64,11 @@ export function requestHeaders(headers: HeaderMap, context: ForwardContext): Hea
   for (const [name, value] of Object.entries(headers)) {
     const plain = name.toLowerCase().replaceAll('_', '-')
     if (HOP_BY_HOP.has(plain) || nominated.has(plain) || plain === 'expect') continue
-    if (VOUCHED.test(plain) && !(context.peer.trusted && !name.includes('_'))) continue
+    if (name !== plain && FRAMING.has(plain)) continue
+    if (VOUCHED.test(plain) && !(context.peer.trusted && BELIEVED.test(name))) continue
     result[name] = value
   }
+  result['host'] = context.host
   if (headers['transfer-encoding'] !== undefined) result['transfer-encoding'] = 'chunked'
   const before = text(result['x-forwarded-for'])
   result['x-forwarded-for'] = before ? `${before}, ${context.peer.address}` : context.peer.address

@@ -25,13 +25,23 @@ describe('host names', () => {
     ['user@example.org', undefined],
     ['example.org/x', undefined],
     ['example.org:port', undefined],
+    ['example.org:65536', undefined],
   ])('%s is %s', (header, host) => {
     expect(parseHost(header)).toBe(host)
   })
 
   test('the host of a whole URL counts more than the header', () => {
-    expect(parseTarget('https://a.example?x', 'b.example')).toEqual({ host: 'a.example', path: '/?x' })
-    expect(parseTarget('/x', 'b.example')).toEqual({ host: 'b.example', path: '/x' })
+    expect(parseTarget('https://a.example?x', 'b.example')).toEqual({
+      host: 'a.example',
+      authority: 'a.example',
+      path: '/?x',
+    })
+    expect(parseTarget('/x', 'B.example.:80')).toEqual({
+      host: 'b.example',
+      authority: 'B.example.:80',
+      path: '/x',
+    })
+    expect(parseTarget('/x#y', 'b.example')).toBeUndefined()
     expect(parseTarget('*', 'b.example')).toBeUndefined()
     expect(parseTarget('https://user:word@a.example/', 'b.example')).toBeUndefined()
   })

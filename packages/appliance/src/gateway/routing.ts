@@ -59,27 +59,30 @@ export function httpsUrl(host: string, port: number, path: string): string {
 
 /** The name in a Host header: lower case, without port, brackets and trailing dot; undefined when it is none. */
 export function parseHost(header: string | undefined): string | undefined {
-  const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9_.-]+?)\.?)(?::\d{1,5})?$/i.exec(header ?? '')
+  const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9_.-]+?)\.?)(?::(\d{1,5}))?$/i.exec(header ?? '')
+  if (Number(match?.[3] ?? 0) > 65_535) return undefined
   return (match?.[1] ?? match?.[2])?.toLowerCase()
+}
+
+/** Where a request wants to go. */
+export interface Target extends Pick<RequestLine, 'host' | 'path'> {
+  /** Host and port as the client wrote them, where {@link RequestLine.host} was taken from: the Host it asked for. */
+  readonly authority: string
 }
 
 /**
  * Host and path of a request: the target may be a path or, from a client that takes us for a proxy, a whole URL,
- * whose host then counts (RFC 9112, 3.2.2). Undefined when it cannot be understood.
+ * whose host then counts and not that of the header (RFC 9112, 3.2.2). Undefined when it cannot be understood, and
+ * with a fragment, which no client sends and applications take apart differently.
  */
-export function parseTarget(
-  target: string,
-  hostHeader: string | undefined,
-): Pick<RequestLine, 'host' | 'path'> | undefined {
-  if (target.startsWith('/')) {
-    const host = parseHost(hostHeader)
-    return host === undefined ? undefined : { host, path: target }
-  }
-  const match = /^https?:\/\/([^/?#]+)([^#]*)/i.exec(target)
-  const host = parseHost(match?.[1])
-  if (host === undefined) return undefined
-  const rest = match?.[2] ?? ''
-  return { host, path: rest.startsWith('/') ? rest : `/${rest}` }
+export function parseTarget(target: string, hostHeader: string | undefined): Target | undefined {
+  if (target.includes('#')) return undefined
+  const [, urlHost, rest = ''] = /^https?:\/\/([^/?]+)(.*)$/is.exec(target) ?? []
+  const authority = target.startsWith('/') ? hostHeader : urlHost
+  const host = parseHost(authority)
+  if (authority === undefined || host === undefined) return undefined
+  if (target.startsWith('/')) return { host, authority, path: target }
+  return { host, authority, path: rest.startsWith('/') ? rest : `/${rest}` }
 }
 
 function isBelow(path: string, prefix: string | undefined): boolean {

@@ -81,6 +81,12 @@ export const PAGES = {
     title: 'The request was not understood',
     reason: 'The request is not valid HTTP/1.1, or it names no host.',
   },
+  noSuchMethod: {
+    status: 405,
+    code: 'METHOD_NOT_ALLOWED',
+    title: 'The request was not understood',
+    reason: 'This method is not passed on to applications.',
+  },
   headersTooLarge: {
     status: 431,
     code: 'HEADERS_TOO_LARGE',

@@ -42,7 +42,9 @@ export function requestExchange(
     ended: ended.signal,
     reply(answer) {
       if (response.headersSent || response.destroyed) return
+      const close = response.getHeader('connection') === 'close'
       for (const name of response.getHeaderNames()) response.removeHeader(name)
+      if (close) response.setHeader('connection', 'close')
       response.writeHead(answer.status, { ...answer.headers })
       response.end(answer.body)
       // A body that nobody will read must not stop the next request on this connection.

@@ -1,8 +1,9 @@
-import { Agent, type ClientRequest, type IncomingMessage } from 'node:http'
+import { Agent, type ClientRequest, type IncomingMessage, STATUS_CODES } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Endpoint } from '@caretaker/appliance/gateway/gateway-config.ts'
 import { type HeaderMap, responseHeaders } from '@caretaker/appliance/gateway/headers.ts'
 import { createProxyServer } from 'httpxy'
+import { hasBody } from './bad-request.ts'
 import type { RequestExchange, UpgradeExchange } from './exchange.ts'
 import { MAX_IDLE_UPSTREAM } from './limits.ts'
 
@@ -39,16 +40,23 @@ export class Forwarder {
   constructor() {
     this.#proxy.on('proxyReq', (attempt, request) => {
       this.#attempts.set(request as IncomingMessage, attempt)
+      // Nobody asked for another protocol: without a listener the client would wait for ever.
+      attempt.once('upgrade', (_answer, upstream) => {
+        upstream.destroy()
+        attempt.emit('error', new Error('switched to another protocol unasked'))
+      })
     })
     this.#proxy.on('proxyRes', (answer, request, response) => {
       const passage = this.#passages.get(request as IncomingMessage)
       if (!passage) return
+      cleanStatusLine(answer)
       const close = response.getHeader('connection') === 'close'
       answer.headers = {
         ...responseHeaders(answer.headers, passage.requestId),
         connection: close ? 'close' : 'keep-alive',
       }
       const stream = /^text\/event-stream\b/i.test(answer.headers['content-type'] ?? '')
+      if (answer.statusCode === 204) delete answer.headers['content-length']
       passage.onAnswer(answer.statusCode ?? 502, stream)
       // An answer whose first byte is late must not keep its headers back; one that has bytes sends all in one go.
       setImmediate(() => {
@@ -61,10 +69,7 @@ export class Forwarder {
   /** Passes an ordinary request on. `response` may hold `connection: close` to end the connection after it. */
   forward(exchange: RequestExchange, passage: Passage): void {
     const { request } = exchange
-    const bodiless =
-      request.headers['transfer-encoding'] === undefined &&
-      Number(request.headers['content-length'] ?? 0) === 0
-    const repeatable = bodiless && SAFE_METHODS.has(request.method ?? '')
+    const repeatable = !hasBody(request) && SAFE_METHODS.has(request.method ?? '')
     request.url = passage.path
     request.headers = passage.headers as IncomingMessage['headers']
     this.#passages.set(request, passage)
@@ -108,7 +113,11 @@ export class Forwarder {
       this.#proxy.off('proxyReqWs', take)
       // These listeners come before those of the library, which closes the socket without a word.
       attempt.on('error', (error) => passage.onFailure(error))
-      attempt.on('response', (answer) => passage.onAnswer(answer.statusCode ?? 502, false))
+      attempt.on('response', (answer) => {
+        cleanStatusLine(answer)
+        answer.headers = { ...answer.headers, 'x-request-id': passage.requestId }
+        passage.onAnswer(answer.statusCode ?? 502, false)
+      })
       attempt.on('upgrade', (answer, upstream) => {
         answer.headers['x-request-id'] = passage.requestId
         passage.onAnswer(101, true)
@@ -127,6 +136,15 @@ export class Forwarder {
   close(): void {
     this.#agent.destroy()
   }
+}
+
+/**
+ * The status line as any client understands it. Node reads codes from 000 to 999 and any byte in the reason, and
+ * throws when it has to write those: that must not end the gateway. The reason has no meaning (RFC 9112, 4).
+ */
+function cleanStatusLine(answer: IncomingMessage): void {
+  if ((answer.statusCode ?? 0) < 200) answer.statusCode = 502
+  answer.statusMessage = STATUS_CODES[answer.statusCode ?? 502] ?? ''
 }
 
 function isStale(error: unknown): boolean {

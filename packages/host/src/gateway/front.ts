@@ -1,6 +1,7 @@
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { AppTraffic } from '@caretaker/appliance/gateway/gateway.ts'
-import type { GatewayConfig, Route } from '@caretaker/appliance/gateway/gateway-config.ts'
+import type { Endpoint, GatewayConfig, Route } from '@caretaker/appliance/gateway/gateway-config.ts'
 import { requestHeaders, requestIdFor } from '@caretaker/appliance/gateway/headers.ts'
 import {
   compileRoutes,
@@ -8,6 +9,7 @@ import {
   httpsUrl,
   parseTarget,
   type RouteTable,
+  type Target,
 } from '@caretaker/appliance/gateway/routing.ts'
 import {
   PAGES,
@@ -19,6 +21,9 @@ import {
 import { assertNever } from '@caretaker/kernel/assert.ts'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { AccessRecord, type LogLine } from './access-log.ts'
+import { hasBody, refusalOf } from './bad-request.ts'
+import { endSilentBody } from './body-idle.ts'
+import { ClientConnections } from './client-connections.ts'
 import { type Exchange, endWith, type RequestExchange, type UpgradeExchange } from './exchange.ts'
 import { Forwarder } from './forwarder.ts'
 import { Traffic } from './traffic.ts'
@@ -36,6 +41,7 @@ export class Front {
   readonly #forwarder = new Forwarder()
   readonly #apps = new Map<string, Traffic>()
   readonly #unrouted = new Traffic()
+  readonly #clients = new ClientConnections()
   readonly #upgraded = new Set<Duplex>()
   #table: RouteTable = compileRoutes({ routes: [] })
   #trusts: (address: string) => boolean = () => false
@@ -72,6 +78,11 @@ export class Front {
       apps: [...this.#apps].map(([app, traffic]) => ({ app, ...traffic.counts() })),
       unrouted: this.#unrouted.counts().answered,
     }
+  }
+
+  /** Whether one more connection of this client is taken. */
+  admits(socket: Socket): boolean {
+    return this.#trusts(plainAddress(socket.remoteAddress)) || this.#clients.admit(socket)
   }
 
   answer(exchange: RequestExchange | UpgradeExchange): void {
@@ -120,6 +131,8 @@ export class Front {
   async #pass(arrival: Arrival): Promise<void> {
     const { exchange, peer } = arrival
     const { headers, url = '' } = exchange.request
+    const refusal = refusalOf(exchange.request, exchange.kind)
+    if (refusal) return this.#refuse(arrival, refusal)
     const target = parseTarget(url, headers.host)
     if (!target) return this.#reply(arrival, PAGES.badRequest, undefined)
     const secure = exchange.secure || (peer.trusted && headers['x-forwarded-proto'] === 'https')
@@ -138,7 +151,7 @@ export class Front {
         case 'forward': {
           const { route } = decision
           const traffic = this.#trafficOf(route.app)
-          if (!traffic.holding) return this.#forward(arrival, route, decision.upstream, target.path)
+          if (!traffic.holding) return this.#forward(arrival, route, decision.upstream, target)
           const leftMs = route.maxHoldMs - (performance.now() - arrivedMs)
           const outcome = await traffic.wait(Math.max(0, leftMs), exchange.ended)
           if (outcome === 'gone') return
@@ -154,7 +167,7 @@ export class Front {
     }
   }
 
-  #forward(arrival: Arrival, route: Route, upstream: NonNullable<Route['upstream']>, path: string): void {
+  #forward(arrival: Arrival, route: Route, upstream: Endpoint, target: Target): void {
     const { exchange, requestId, record } = arrival
     const traffic = this.#trafficOf(route.app)
     record.app = route.app
@@ -162,12 +175,12 @@ export class Front {
     exchange.ended.addEventListener('abort', () => traffic.closed(exchange))
     const passage = {
       upstream,
-      path,
+      path: target.path,
       requestId,
       headers: requestHeaders(exchange.request.headers, {
         peer: arrival.peer,
         requestId,
-        host: exchange.request.headers.host ?? '',
+        host: target.authority,
         port: this.#options.publicPort(),
       }),
       onAnswer: (status: number, stream: boolean): void => {
@@ -185,9 +198,21 @@ export class Front {
       exchange.socket.once('close', () => this.#upgraded.delete(exchange.socket))
       this.#forwarder.upgrade(exchange, passage)
     } else {
-      if (exchange.request.headers.expect !== undefined) exchange.response.writeContinue()
+      const { request } = exchange
+      if (request.headers.expect !== undefined && request.httpVersionMinor > 0)
+        exchange.response.writeContinue()
+      if (hasBody(request)) endSilentBody(request, exchange.response)
       this.#forwarder.forward(exchange, passage)
     }
+  }
+
+  /** Where the next request on that connection begins is in doubt: it is closed. */
+  #refuse(arrival: Arrival, page: Page): void {
+    const { exchange } = arrival
+    if (exchange.kind === 'request') {
+      exchange.response.setHeader('connection', 'close')
+    }
+    this.#reply(arrival, page, undefined)
   }
 
   #reply(arrival: Arrival, page: Page, app: string | undefined): void {

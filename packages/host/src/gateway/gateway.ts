@@ -1,5 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { GatewayPaths, GatewayStatus } from '@caretaker/appliance/gateway/gateway.ts'
 import type { GatewayConfig } from '@caretaker/appliance/gateway/gateway-config.ts'
 import { parseGatewayConfig } from '@caretaker/appliance/gateway/parse-config.ts'
@@ -12,6 +13,7 @@ import { serveControl } from './control.ts'
 import { parseDrainCall, parseHoldCall, parseReleaseCall } from './control-calls.ts'
 import { requestExchange, upgradeExchange } from './exchange.ts'
 import { Front } from './front.ts'
+import { MAX_PIPELINED } from './limits.ts'
 import { type Arrivals, Listeners } from './listeners.ts'
 import { type FallbackEndpoints, readStoredConfig } from './stored-config.ts'
 
@@ -170,17 +172,30 @@ class EmbeddedGateway implements RunningGateway {
   }
 
   #arrivals(): Arrivals {
-    /** Connections with an answer under way. */
-    const busy = new WeakSet<object>()
+    /** The answers under way on each connection. */
+    const answers = new WeakMap<object, Set<ServerResponse>>()
     return {
+      admits: (socket) => this.#front.admits(socket),
       onRequest: (request, response, secure) => {
-        busy.add(request.socket)
-        response.once('close', () => busy.delete(request.socket))
-        this.#front.answer(requestExchange(request, response, secure))
+        const { socket } = request
+        const underWay = answers.get(socket) ?? new Set()
+        answers.set(socket, underWay.add(response))
+        response.once('close', () => underWay.delete(response))
+        if (underWay.size > MAX_PIPELINED) socket.destroy()
+        else this.#front.answer(requestExchange(request, response, secure))
       },
-      onUpgrade: (request, socket, head, secure) =>
-        this.#front.answer(upgradeExchange(request, socket, head, secure)),
-      onGarbage: (error, socket) => this.#front.garbage(error, socket, busy.has(socket)),
+      onUpgrade: (request, socket, head, secure) => {
+        // The websocket's bytes would mix with the answers that are still to come.
+        if (answers.get(socket)?.size) socket.destroy()
+        else this.#front.answer(upgradeExchange(request, socket, head, secure))
+      },
+      onGarbage: (error, socket) => {
+        const underWay = [...(answers.get(socket) ?? [])]
+        const isWritten = underWay.length > 0 && underWay.every((answer) => answer.writableEnded)
+        // What was answered already shall arrive; anything more would be read as part of it.
+        if (isWritten) (socket as Socket).destroySoon()
+        else this.#front.garbage(error, socket, underWay.length > 0)
+      },
     }
   }
 

@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto'
 import {
   createServer,
   type IncomingMessage,
@@ -6,7 +7,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Endpoint } from '@caretaker/appliance/gateway/gateway-config.ts'
 import type { CertificateStore } from './certificate-store.ts'
@@ -21,6 +22,8 @@ import { describeListenError } from './listen-error.ts'
 
 /** What the listeners do with what arrives. */
 export interface Arrivals {
+  /** A new connection, before anything is read from it; false: it is ended at once. */
+  admits(socket: Socket): boolean
   onRequest(request: IncomingMessage, response: ServerResponse, secure: boolean): void
   onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, secure: boolean): void
   /** Bytes that are no request. */
@@ -31,6 +34,9 @@ export interface WantedEndpoints {
   readonly https: Endpoint
   readonly http?: Endpoint | undefined
 }
+
+/** No renegotiation: a handshake costs us far more than the client that asks for one after the other. */
+const TLS_OPTIONS = { minVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_RENEGOTIATION } as const
 
 /** How often a server that has stopped listening looks for idle connections. */
 const SWEEP_MS = 100
@@ -75,7 +81,7 @@ export class Listeners {
   show(certificates: CertificateStore): void {
     this.#certificates = certificates
     const tls = this.#bound.get('https')?.server as TlsServer | undefined
-    tls?.setSecureContext({ ...certificates.fallback, minVersion: 'TLSv1.2' })
+    tls?.setSecureContext({ ...certificates.fallback, ...TLS_OPTIONS })
   }
 
   /**
@@ -125,6 +131,9 @@ export class Listeners {
       if (!server.listening) response.setHeader('connection', 'close')
       this.#arrivals.onRequest(request, response, secure)
     }
+    server.on('connection', (socket: Socket) => {
+      if (!this.#arrivals.admits(socket)) socket.destroy()
+    })
     server.on('request', onRequest)
     // The body is asked for when it is passed on, not before.
     server.on('checkContinue', onRequest)
@@ -146,7 +155,7 @@ export class Listeners {
     return createTlsServer({
       ...HTTP_OPTIONS,
       ...this.#certificates.fallback,
-      minVersion: 'TLSv1.2',
+      ...TLS_OPTIONS,
       ALPNProtocols: ['http/1.1'],
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       SNICallback: (name, done) => done(null, this.#certificates.contextFor(name)),
