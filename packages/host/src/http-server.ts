@@ -4,10 +4,14 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { SECOND_MS } from '@caretaker/kernel/time.ts'
+import { listenPrivately } from './private-socket.ts'
 
 /** For the head of a request, and for all of it. */
 const HEAD_TIMEOUT_MS = 10 * SECOND_MS
 const REQUEST_TIMEOUT_MS = 30 * SECOND_MS
+
+/** Other users of this machine can connect to a TCP port: they must not use up the files of the daemon. */
+const MAX_CONNECTIONS = 200
 
 export interface ServedRequest {
   /** As sent; `HEAD` arrives as `GET` and its answer goes out without the body. */
@@ -52,10 +56,8 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     // A connection that is lost while it is answered is the client's decision.
     void respond(options, request, response).catch(() => response.destroy())
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options.at, resolve)
-  })
+  server.maxConnections = MAX_CONNECTIONS
+  await listenPrivately(server, options.at)
   const address = server.address() as AddressInfo | string
   return {
     port: typeof address === 'string' ? 0 : address.port,

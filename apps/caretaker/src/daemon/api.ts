@@ -78,7 +78,7 @@ export async function serveApi(
       const name = /^POST \/v1\/commands\/([a-z%0-9-]+)$/.exec(asked)?.[1]
       return name === undefined
         ? jsonAnswer(404, { error: unknownCommand(asked).toReport() })
-        : command(decodeURIComponent(name), request)
+        : command(name.replaceAll('%20', ' '), request)
     },
   })
   await around.ports.files.setMode(socket, 0o600)

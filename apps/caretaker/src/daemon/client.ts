@@ -1,4 +1,5 @@
 import { apiSocket } from '@caretaker/appliance/lifecycle/folders.ts'
+import { isPlanted } from '@caretaker/appliance/lifecycle/own-folder.ts'
 import { streamLines } from '@caretaker/host/stream-lines.ts'
 import { AppError, type ErrorReport } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
@@ -15,13 +16,13 @@ export interface DaemonInfo {
   readonly config_file: string | null
 }
 
-/** The daemon of this run folder, when one answers. */
+/** The daemon of this run folder, when one answers. A socket that somebody else may have put there is not asked. */
 export async function findDaemon(
-  ports: Pick<Ports, 'network' | 'files'>,
+  ports: Pick<Ports, 'network' | 'files' | 'machine'>,
   run: string,
 ): Promise<DaemonInfo | undefined> {
   const socketPath = apiSocket(run)
-  if (!(await ports.files.stat(socketPath))) return undefined
+  if (!(await ports.files.stat(socketPath)) || (await isPlanted(ports, run))) return undefined
   try {
     const response = await ports.network.request({
       url: 'http://caretaker/v1/daemon',

@@ -3,6 +3,7 @@ import type { Surrounding } from '@caretaker/appliance/lifecycle/appliance.ts'
 import { down } from '@caretaker/appliance/lifecycle/down.ts'
 import { runFolder } from '@caretaker/appliance/lifecycle/folders.ts'
 import { openInForce } from '@caretaker/appliance/lifecycle/open.ts'
+import { assertOwnFolder } from '@caretaker/appliance/lifecycle/own-folder.ts'
 import { hideUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
 import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
@@ -34,6 +35,7 @@ export async function runDaemon(wanted: DaemonOptions): Promise<ExitCode> {
   const run = runFolder(stateFolder, ports.machine.user().uid)
   await ports.files.makeFolder(stateFolder, 0o711)
   await ports.files.makeFolder(run, 0o711)
+  await assertOwnFolder(ports, run)
   const only = await ports.locks.tryAcquire(join(stateFolder, 'daemon.lock'))
   if (!only) throw inUse(stateFolder)
   const log = createDaemonLog(ports, join(stateFolder, 'logs', 'appliance', 'daemon.log'))

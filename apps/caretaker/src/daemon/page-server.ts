@@ -10,7 +10,7 @@ import {
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { hashOf } from '@caretaker/kernel/json.ts'
 import { redactDeep } from '@caretaker/kernel/secrets.ts'
-import { MINUTE_MS } from '@caretaker/kernel/time.ts'
+import { HOUR_MS, MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
 import { reportState } from '../cli/report-state.ts'
 import type { DaemonOptions } from './daemon.ts'
@@ -19,6 +19,8 @@ import { renderStatePage, STATE_PAGE_CSS } from './state-page.ts'
 
 /** How long a link opens the page. */
 const LINK_LIFE_MS = 10 * MINUTE_MS
+/** How long a browser that has opened it sees it: a working day. */
+const SESSION_LIFE_MS = 12 * HOUR_MS
 const SESSION_COOKIE = 'caretaker_session'
 const BODY_LIMIT_BYTES = 1024
 /** Operations shown on the page. */
@@ -37,15 +39,15 @@ export interface PageServer extends AsyncDisposable {
 export async function servePage(options: DaemonOptions, keeper: Keeper): Promise<PageServer> {
   const { clock } = options.around.ports
   const tokens = new Map<string, number>()
-  const sessions = new Set<string>()
+  const sessions = new Map<string, number>()
   const pages: Readonly<Record<string, (request: ServedRequest) => ServedAnswer | Promise<ServedAnswer>>> = {
     '/open': ({ query }) => {
-      const expires = take(tokens, query.get('token') ?? '')
-      if (expires === undefined || expires < clock.monotonicMs()) {
+      forgetExpired(tokens, clock.monotonicMs())
+      if (!tokens.delete(query.get('token') ?? '')) {
         return refused(403, 'This link was used already or is too old. Type "caretaker page" for a new one.')
       }
       const session = randomBytes(32).toString('base64url')
-      sessions.add(session)
+      sessions.set(session, clock.monotonicMs() + SESSION_LIFE_MS)
       const cookie = `${SESSION_COOKIE}=${session}; Path=/; HttpOnly; SameSite=Strict`
       return { status: 302, headers: { 'set-cookie': cookie, location: '/' }, body: '' }
     },
@@ -60,6 +62,7 @@ export async function servePage(options: DaemonOptions, keeper: Keeper): Promise
     },
   }
   const answer = async (request: ServedRequest): Promise<ServedAnswer> => {
+    forgetExpired(sessions, clock.monotonicMs())
     const { port } = server
     const allowed = [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`]
     if (!allowed.includes(request.headers.host ?? ''))
@@ -75,6 +78,7 @@ export async function servePage(options: DaemonOptions, keeper: Keeper): Promise
   return {
     link() {
       const token = randomBytes(32).toString('base64url')
+      forgetExpired(tokens, clock.monotonicMs())
       tokens.set(token, clock.monotonicMs() + LINK_LIFE_MS)
       return `http://127.0.0.1:${server.port}/open?token=${token}`
     },
@@ -130,12 +134,12 @@ function textAnswer(status: number, type: string, body: string): ServedAnswer {
   return { status, headers: { 'content-type': `${type}; charset=utf-8` }, body }
 }
 
-function hasSession(request: ServedRequest, sessions: ReadonlySet<string>): boolean {
+function hasSession(request: ServedRequest, sessions: ReadonlyMap<string, number>): boolean {
   const cookies = (request.headers.cookie ?? '').split(';').map((part) => part.trim())
   const value = cookies
     .find((part) => part.startsWith(`${SESSION_COOKIE}=`))
     ?.slice(SESSION_COOKIE.length + 1)
-  return value !== undefined && [...sessions].some((session) => isSame(session, value))
+  return value !== undefined && [...sessions.keys()].some((session) => isSame(session, value))
 }
 
 /** Compares in constant time, over hashes so that lengths are the same. */
@@ -143,8 +147,7 @@ function isSame(a: string, b: string): boolean {
   return timingSafeEqual(Buffer.from(hashOf(a)), Buffer.from(hashOf(b)))
 }
 
-function take(tokens: Map<string, number>, token: string): number | undefined {
-  const expires = tokens.get(token)
-  tokens.delete(token)
-  return expires
+/** Drops what was good until before `nowMs` of the monotonic clock. */
+function forgetExpired(known: Map<string, number>, nowMs: number): void {
+  for (const [secret, goodUntilMs] of known) if (goodUntilMs < nowMs) known.delete(secret)
 }

@@ -10,6 +10,7 @@ import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
 import { unservableBecause } from './check-config.ts'
 import { clearFailure, type Facts, readFacts, replaceFailure, updateFacts } from './facts.ts'
 import { observeApps } from './observe.ts'
+import { assertOwnFolder } from './own-folder.ts'
 import { applianceSteps, planApp, planBase, planFront } from './plan-up.ts'
 import { isGatewayCurrent, refreshGateway } from './refresh-gateway.ts'
 import { stopApps, strayPlans, strayServices } from './stop-apps.ts'
@@ -262,21 +263,10 @@ export async function prepareStateFolder(appliance: Appliance): Promise<void> {
   // Services run as another user and must be able to pass through, not to look.
   await files.makeFolder(state, 0o711)
   await files.makeFolder(run, 0o711)
-  await assertOwnFolder(appliance, run)
+  await assertOwnFolder(appliance.ports, run)
   await files.makeFolder(logs, 0o711)
   await files.makeFolder(processes, 0o700)
   await files.makeFolder(apps, 0o700)
-}
-
-/** Below /tmp anybody could have made the run folder first, and then take the sockets and secrets in it. */
-async function assertOwnFolder({ ports: { files, machine } }: Appliance, path: string): Promise<void> {
-  const info = await files.stat(path)
-  if (info?.kind === 'folder' && info.uid === machine.user().uid && (info.mode & 0o022) === 0) return
-  throw new AppError('NO_PERMISSION', {
-    what: 'Nothing was started',
-    why: `${path} must be a folder of ${machine.user().name} that nobody else can write to, and it is not`,
-    next: `Look at it ("ls -ld ${path}") and remove it, or name a shorter state folder with --state; then "caretaker up"`,
-  })
 }
 
 function cancelled(operation: string): AppError {

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { connect } from 'node:net'
 import { AppError, messageOf, toAppError } from '@caretaker/kernel/errors.ts'
 import { SECOND_MS } from '@caretaker/kernel/time.ts'
+import { listenPrivately } from '../private-socket.ts'
 import { MAX_CONFIG_BYTES } from './limits.ts'
 
 /** Longest path of a unix socket (sun_path less its end, unix(7)). */
@@ -38,10 +39,7 @@ export async function serveControl(path: string, actions: ControlActions): Promi
       response.end(`${JSON.stringify(value)}\n`)
     })
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(path, resolve)
-  }).catch((error: unknown) => {
+  await listenPrivately(server, { path }).catch((error: unknown) => {
     throw failed(messageOf(error), 'Look at the permissions of the state folder', error)
   })
   await chmod(path, 0o600)
