@@ -2,7 +2,7 @@
 // written, Ctrl-C, `npm start` again, read back. As a created ordinary user (--user) or as root in a folder that only
 // root can enter (--root). Needs root, to create the user. Ends with 0 when all is well.
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { request } from 'node:https'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,7 +20,8 @@ let identity = {}
 const started = []
 try {
   if (asUser) {
-    if (spawnSync('id', [USER]).status !== 0) must('useradd', ['--system', '--user-group', '--no-create-home', '--home-dir', home, USER])
+    if (spawnSync('id', [USER]).status !== 0)
+      must('useradd', ['--system', '--user-group', '--no-create-home', '--home-dir', home, USER])
     must('usermod', ['--home', home, USER])
     identity = { uid: idOf('-u'), gid: idOf('-g') }
   }
@@ -48,12 +49,18 @@ async function story() {
   const first = await npmStart()
   step(`npm start serves ${first.url}`, begun)
 
-  const entry = await ask(first, 'POST', '/entries', { name: 'Newcomer', message: 'Hello from a fresh clone' })
+  const entry = await ask(first, 'POST', '/entries', {
+    name: 'Newcomer',
+    message: 'Hello from a fresh clone',
+  })
   expect(entry.status === 201, `an entry is acknowledged (${entry.status})`)
   step('an entry is written')
 
   const second = await output('npm', ['start'], { until: undefined })
-  expect(second.code === 0 && second.text.includes('running already'), `a second npm start says so:\n${second.text}`)
+  expect(
+    second.code === 0 && second.text.includes('running already'),
+    `a second npm start says so:\n${second.text}`,
+  )
   step('a second npm start says that it is running')
 
   const upAgain = Date.now()
@@ -84,7 +91,10 @@ async function npmStart() {
   const child = start('npm', ['start'])
   let text = ''
   const url = await new Promise((resolve, reject) => {
-    const limit = setTimeout(() => reject(new Error(`npm start printed no address in time:\n${text}`)), START_LIMIT_MS)
+    const limit = setTimeout(
+      () => reject(new Error(`npm start printed no address in time:\n${text}`)),
+      START_LIMIT_MS,
+    )
     const read = (chunk) => {
       text += chunk
       const found = /Guestbook\s+(https:\/\/\S+)/.exec(text)?.[1]
@@ -97,27 +107,39 @@ async function npmStart() {
     child.stderr.on('data', read)
     child.on('exit', (code) => reject(new Error(`npm start ended with ${code}:\n${text}`)))
   })
-  return { child, url, ca: readFileSync(join(realpathSync(join(clone, '.caretaker')), 'certificates/ca.crt')) }
+  return {
+    child,
+    url,
+    ca: readFileSync(join(realpathSync(join(clone, '.caretaker')), 'certificates/ca.crt')),
+  }
 }
 
 /** Ctrl-C in a terminal reaches the whole foreground group. npm itself may end before what it started. */
 async function interrupt({ child }) {
   process.kill(-child.pid, 'SIGINT')
   const deadline = Date.now() + 60_000
-  while (whatIsLeft().length > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 100))
+  while (whatIsLeft().length > 0 && Date.now() < deadline)
+    await new Promise((resolve) => setTimeout(resolve, 100))
   expect(whatIsLeft().length === 0, `nothing is left running: ${whatIsLeft().join('\n')}`)
 }
 
 function start(file, args) {
   const env = { PATH: process.env.PATH, HOME: home, LANG: 'C.UTF-8', ...passedOn() }
-  const child = spawn(file, args, { cwd: clone, env, ...identity, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(file, args, {
+    cwd: clone,
+    env,
+    ...identity,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   started.push(child)
   return child
 }
 
 /** Certificate and proxy settings of this machine, without which nothing can be fetched. */
 function passedOn() {
-  const wanted = /^(https?_proxy|no_proxy|ssl_cert_(file|dir)|node_extra_ca_certs|npm_config_(registry|cafile))$/i
+  const wanted =
+    /^(https?_proxy|no_proxy|ssl_cert_(file|dir)|node_extra_ca_certs|npm_config_(registry|cafile))$/i
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => wanted.test(name)))
 }
 
@@ -126,17 +148,24 @@ async function output(file, args) {
   let text = ''
   child.stdout.on('data', (chunk) => (text += chunk))
   child.stderr.on('data', (chunk) => (text += chunk))
-  const code = await Promise.race([new Promise((resolve) => child.on('close', resolve)), limit(START_LIMIT_MS, `${file} ${args.join(' ')}`)])
+  const code = await Promise.race([
+    new Promise((resolve) => child.on('close', resolve)),
+    limit(START_LIMIT_MS, `${file} ${args.join(' ')}`),
+  ])
   return { code, text }
 }
 
 function ask({ url, ca }, method, path, body) {
   return new Promise((resolve, reject) => {
-    const sent = request(`${url}${path}`, { method, ca, headers: { 'content-type': 'application/json' } }, (response) => {
-      let text = ''
-      response.on('data', (chunk) => (text += chunk))
-      response.on('end', () => resolve({ status: response.statusCode, text }))
-    })
+    const sent = request(
+      `${url}${path}`,
+      { method, ca, headers: { 'content-type': 'application/json' } },
+      (response) => {
+        let text = ''
+        response.on('data', (chunk) => (text += chunk))
+        response.on('end', () => resolve({ status: response.statusCode, text }))
+      },
+    )
     sent.on('error', reject)
     sent.end(body === undefined ? undefined : JSON.stringify(body))
   })

@@ -162,6 +162,7 @@ describe.each(PEOPLE)('an appliance of $who', ({ workshop: openWorkshop, isNobod
         'app restart': ['app', 'restart', 'guestbook'],
         'app rotate-password': ['app', 'rotate-password', 'guestbook'],
         'config create': ['config', 'create', 'example.org', '--out', 'other.yml'],
+        'config export': ['config', 'export', 'exported.yml'],
         'config diff': ['config', 'diff', `${appliance.state}/appliance.yml`],
         'service on': ['service', 'on', 'Moving'],
         'operation show': ['operation', 'show', operations[0]?.operation ?? ''],

@@ -30,7 +30,7 @@ export async function reportState(
     return await status(appliance, daemonPid, refused ? [configProblem(refused, since)] : [])
   } catch (error) {
     const reported = toAppError(error)
-    if (!reported.code.startsWith('CONFIG_') && reported.code !== 'STATE_DAMAGED') throw reported
+    if (!/^(CONFIG_|SEAL_|STATE_DAMAGED$)/.test(reported.code)) throw reported
     return unconfigured(around, reported, daemonPid)
   }
 }

@@ -190,6 +190,6 @@ function stateOfFailure(code: ErrorCode): StateName {
   if (STORAGE_MISSING.has(code)) return 'no-storage'
   if (STORAGE_WRONG.has(code)) return 'wrong-storage'
   if (RECOVERY.has(code)) return 'recovery-failed'
-  if (code.startsWith('CONFIG_')) return 'unconfigured'
+  if (code.startsWith('CONFIG_') || code.startsWith('SEAL_')) return 'unconfigured'
   return 'failed'
 }
