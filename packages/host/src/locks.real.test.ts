@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describeLocks } from '@caretaker/ports/conformance/locks.ts'
@@ -60,6 +60,17 @@ describe('locks of the operating system', () => {
     expect(lock).toBeDefined()
     expect(holder.errors()).toBe('')
     await lock?.release()
+  })
+
+  it('can be taken by their owner only, also where the file was open to others', async () => {
+    for (const name of ['fresh', 'old']) {
+      const path = join(folder, name)
+      if (name === 'old') writeFileSync(path, '', { mode: 0o666 })
+      const lock = await createLocks().tryAcquire(path)
+      expect(statSync(path).mode & 0o777).toBe(0o600)
+      expect(await createLocks().tryAcquire(path)).toBeUndefined()
+      await lock?.release()
+    }
   })
 
   it('fail with what the operating system says where no file can be made', async () => {

@@ -1,4 +1,4 @@
-import { access, constants, open } from 'node:fs/promises'
+import { access, chmod, constants, open } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import type { HeldLock, Locks } from '@caretaker/ports/lock.ts'
 import { isErrno } from './errno.ts'
@@ -21,6 +21,7 @@ export function createLocks(): Locks {
 
 async function tryAcquire(path: string): Promise<HeldLock | undefined> {
   await refuseUnlessWritable(path)
+  await makePrivate(path)
   try {
     const database = lockFile(path)
     return database && keep(database)
@@ -56,6 +57,20 @@ async function refuseUnlessWritable(path: string): Promise<void> {
   await access(path, constants.W_OK).catch((error: unknown) => {
     if (!isErrno(error, 'ENOENT')) throw error
   })
+}
+
+/** Who may only read a file can lock it as well, and would stop us for ever. */
+async function makePrivate(path: string): Promise<void> {
+  try {
+    // Never opened when it is there: closing it would drop a lock of ours.
+    await (await open(path, 'wx', 0o600)).close()
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error
+    await chmod(path, 0o600).catch((refused: unknown) => {
+      // It belongs to somebody else, who lets us write.
+      if (!isErrno(refused, 'EPERM')) throw refused
+    })
+  }
 }
 
 function primaryCode(error: unknown): number | undefined {
