@@ -13,7 +13,8 @@ export const LABEL_VARIABLE = 'CARETAKER_LABEL'
 
 const LOG_MODE = 0o640
 /** Between two looks at a process that is not our child. */
-const POLL_MS = 500
+const FIRST_POLL_MS = 20
+const LONGEST_POLL_MS = 500
 /** Exits of own children that nobody has asked for yet; older ones are forgotten. */
 const REMEMBERED = 1000
 
@@ -85,9 +86,13 @@ async function openLog(path: string): Promise<FileHandle> {
 }
 
 async function pollUntilGone(identity: ProcessIdentity, signal?: AbortSignal): Promise<ProcessExit> {
-  while (isIdentityAlive(identity)) {
+  for (
+    let pauseMs = FIRST_POLL_MS;
+    isIdentityAlive(identity);
+    pauseMs = Math.min(pauseMs * 1.5, LONGEST_POLL_MS)
+  ) {
     if (signal?.aborted) throw cancelled(identity)
-    await wait(POLL_MS, undefined, signal ? { signal } : {}).catch(() => undefined)
+    await wait(pauseMs, undefined, signal ? { signal } : {}).catch(() => undefined)
   }
   return { exitCode: undefined, signal: undefined }
 }

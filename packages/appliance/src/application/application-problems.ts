@@ -1,7 +1,8 @@
 import { isName } from '@caretaker/kernel/ids.ts'
+import type { KeyPath } from '../config/problem.ts'
 import type { Application } from './application.ts'
 import type { ComposeFile } from './compose-schema.ts'
-import { invalid, type KeyPath, type Problem, refused, suggestion } from './problems.ts'
+import { invalid, type Problem, refused, suggestion } from './problems.ts'
 import { startOrder } from './start-order.ts'
 import { wiringNames } from './wiring.ts'
 

@@ -1,6 +1,7 @@
 import { assertNever } from '@caretaker/kernel/assert.ts'
+import type { KeyPath } from '../config/problem.ts'
 import type { Application, Service } from './application.ts'
-import { type KeyPath, type Problem, problemsError, refused } from './problems.ts'
+import { type Problem, problemsError, refused } from './problems.ts'
 
 /** What runs the services: containers, or processes of this machine. */
 export type RuntimeName = 'docker' | 'process'

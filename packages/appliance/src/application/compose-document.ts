@@ -1,7 +1,7 @@
 import { AppError, messageOf, type SourcePosition } from '@caretaker/kernel/errors.ts'
 import { KIB } from '@caretaker/kernel/units.ts'
 import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseAllDocuments } from 'yaml'
-import type { KeyPath } from './problems.ts'
+import type { KeyPath } from '../config/problem.ts'
 
 /** Far above any compose file a person writes. */
 const LARGEST = 256 * KIB

@@ -1,4 +1,4 @@
-import type { KeyPath } from './problems.ts'
+import type { KeyPath } from '../config/problem.ts'
 
 /** Why a key of the compose specification cannot be honoured, and what to do instead. */
 export interface KeyRefusal {

@@ -1,6 +1,7 @@
+import { formatPath, type KeyPath } from '../config/problem.ts'
 import { composeObjectAt } from './compose-keys.ts'
 import { evaluateTemplate, InterpolationError, parseTemplate, variablesIn } from './interpolate.ts'
-import { formatPath, invalid, type KeyPath, type Problem } from './problems.ts'
+import { invalid, type Problem } from './problems.ts'
 
 export interface FilledCompose {
   readonly value: unknown

@@ -1,7 +1,6 @@
 import { AppError, type SourcePosition } from '@caretaker/kernel/errors.ts'
+import { formatPath, type KeyPath } from '../config/problem.ts'
 import { closest } from '../config/suggest.ts'
-
-export type KeyPath = readonly (string | number)[]
 
 /** One thing that is wrong with a compose file. All of a file are found and said in one go. */
 export interface Problem {
@@ -17,14 +16,6 @@ export function invalid(path: KeyPath, why: string, next: string): Problem {
 
 export function refused(path: KeyPath, why: string, next: string): Problem {
   return { code: 'COMPOSE_KEY_REFUSED', path, why, next }
-}
-
-/** A key path as people write it: `services.web.volumes[0]`. */
-export function formatPath(path: KeyPath): string {
-  return path.reduce<string>((text, part) => {
-    if (typeof part === 'number') return `${text}[${part}]`
-    return text === '' ? part : `${text}.${part}`
-  }, '')
 }
 
 /** The problems as one error: the first one, with the others in `also`. */

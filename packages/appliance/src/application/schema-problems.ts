@@ -1,6 +1,7 @@
 import * as z from 'zod'
+import type { KeyPath } from '../config/problem.ts'
 import { composeObjectAt, refusalOf, refusedKeys } from './compose-keys.ts'
-import { invalid, type KeyPath, type Problem, refused, suggestion } from './problems.ts'
+import { invalid, type Problem, refused, suggestion } from './problems.ts'
 import type { IssueParams } from './schema-parts.ts'
 
 /** What a schema found, in a person's words. `value` is the value that was checked. */

@@ -1,5 +1,6 @@
-import { deriveSecret, type MaybeSecret, type Secret } from '@caretaker/kernel/secrets.ts'
+import type { MaybeSecret, Secret } from '@caretaker/kernel/secrets.ts'
 import type { DatabaseAddress } from '@caretaker/ports/database.ts'
+import { databaseUrl } from '../database/address.ts'
 import type { Application, Service } from './application.ts'
 
 /** What the runtime and the appliance know about one start of an application. */
@@ -112,16 +113,9 @@ export function serviceEnvironment(
   }
 }
 
-/** A unix socket goes into `host=` of the query, which libpq and the drivers built after it read first. */
 function databaseVariables(address: DatabaseAddress): Readonly<Record<string, MaybeSecret>> {
-  const socket = address.host.startsWith('/')
-  const url = deriveSecret('database-url', address.password, (password) => {
-    const login = `${encodeURIComponent(address.user)}:${encodeURIComponent(password)}`
-    const place = `${socket ? 'localhost' : address.host}:${address.port}/${encodeURIComponent(address.database)}`
-    return `postgresql://${login}@${place}${socket ? `?host=${encodeURIComponent(address.host)}` : ''}`
-  })
   return {
-    DATABASE_URL: url,
+    DATABASE_URL: databaseUrl(address),
     PGHOST: address.host,
     PGPORT: String(address.port),
     PGUSER: address.user,

@@ -25,9 +25,10 @@ export function appAddress(
  */
 export function databaseUrl(address: DatabaseAddress): Secret {
   const { user, database, host, port } = address
+  const socket = host.startsWith('/')
   return deriveSecret('database-url', address.password, (password) => {
     const credentials = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`
-    const place = `localhost:${port}/${encodeURIComponent(database)}`
-    return `postgresql://${credentials}@${place}?host=${encodeURIComponent(host)}`
+    const place = `${socket ? 'localhost' : host}:${port}/${encodeURIComponent(database)}`
+    return `postgresql://${credentials}@${place}${socket ? `?host=${encodeURIComponent(host)}` : ''}`
   })
 }

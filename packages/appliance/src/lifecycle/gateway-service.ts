@@ -7,8 +7,12 @@ import { serviceLog } from './folders.ts'
 export const GATEWAY_SERVICE = 'gateway'
 
 /** The embedded gateway as a service: the same program, in a process of its own that outlives the daemon. */
-export function gatewaySpec(appliance: Appliance): ServiceSpec {
-  const { programs, folders, gatewayPaths, stateFolder } = appliance
+export function gatewaySpec({
+  programs,
+  folders,
+  gatewayPaths,
+  stateFolder,
+}: Pick<Appliance, 'programs' | 'folders' | 'gatewayPaths' | 'stateFolder'>): ServiceSpec {
   return {
     app: APPLIANCE,
     service: GATEWAY_SERVICE,

@@ -2,12 +2,11 @@ import type { AppError } from '@caretaker/kernel/errors.ts'
 import { createGatewayClient, storeGatewayConfig } from '../gateway/client.ts'
 import { gatewayPaths } from '../gateway/gateway.ts'
 import type { Endpoint, GatewayConfig } from '../gateway/gateway-config.ts'
-import { DEFAULT_STOP } from '../runtime/defaults.ts'
 import { createProcessRuntime } from '../runtime/process-runtime.ts'
 import { APPLIANCE } from '../runtime/runtime.ts'
 import type { Surrounding } from './appliance.ts'
-import { foldersOf, serviceLog } from './folders.ts'
-import { GATEWAY_SERVICE } from './gateway-service.ts'
+import { foldersOf } from './folders.ts'
+import { GATEWAY_SERVICE, gatewaySpec } from './gateway-service.ts'
 
 /**
  * Shows the service page with the reason why there is no config, so that whoever comes by reads it. Repeated it changes
@@ -44,28 +43,7 @@ export async function showUnconfigured(
     return
   }
   await storeGatewayConfig(ports, paths, config)
-  await runtime.start({
-    app: APPLIANCE,
-    service: GATEWAY_SERVICE,
-    releaseId: 'embedded',
-    command: [
-      programs.node,
-      programs.main,
-      'gateway',
-      '--state',
-      stateFolder,
-      '--socket',
-      paths.controlSocket,
-    ],
-    revision: 'embedded',
-    cwd: '/',
-    env: { PATH: '/usr/bin:/bin', HOME: stateFolder },
-    owner: undefined,
-    logFile: serviceLog(folders, APPLIANCE, GATEWAY_SERVICE),
-    stop: DEFAULT_STOP,
-    health: undefined,
-    restart: 'always',
-  })
+  await runtime.start(gatewaySpec({ programs, folders, gatewayPaths: paths, stateFolder }))
 }
 
 /** Ends what {@link showUnconfigured} started; nothing happens when it runs no more. */
