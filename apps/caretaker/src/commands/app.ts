@@ -7,7 +7,7 @@ import type { Call, CommandDefinition } from '../cli/definition.ts'
 import { problemsOf, renderPreviews, renderReport } from '../cli/render-report.ts'
 import type { Style } from '../cli/style.ts'
 import { table } from '../cli/table.ts'
-import { wholeNumber } from '../cli/whole-number.ts'
+import { logs } from './logs.ts'
 import { DRY_RUN, PLAN, REPORT } from './report-docs.ts'
 
 type ReportOrPlan = UpReport & { plan?: readonly Preview[] }
@@ -157,22 +157,11 @@ export const appRemove: CommandDefinition = {
 }
 
 export const appLogs: CommandDefinition = {
+  ...logs,
   name: 'app logs',
   summary: 'Show the last lines of the logs of an application.',
   arguments: [NAME, { name: 'service', description: 'one of its services, or "postgres"', optional: true }],
-  options: [{ flags: '--lines <count>', description: 'how many lines of each log', default: '20' }],
   examples: [['caretaker app logs guestbook web', 'the last 20 lines of its web service']],
-  output: [['logs', 'list', 'app, service, file, lines (oldest first)']],
-  runs: 'here',
-  async handler(call) {
-    const { readLogs } = await import('@caretaker/appliance/lifecycle/read-logs.ts')
-    const { appliance } = await openInForceFor(call)
-    const [app, service] = call.arguments
-    const lines = String(wholeNumber('--lines', call.options.lines, 1, 100_000))
-    return { data: { logs: await readLogs(appliance, { app, service, lines }) } }
-  },
-  render: (data: { logs: readonly { service: string; lines: readonly string[] }[] }, style: Style) =>
-    data.logs.map(({ service, lines }) => [style.bold(`== ${service}`), ...lines].join('\n')).join('\n\n'),
 }
 
 export const appExec: CommandDefinition = {

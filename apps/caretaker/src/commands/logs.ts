@@ -1,5 +1,6 @@
 import { openInForceFor } from '../cli/around.ts'
 import type { CommandDefinition } from '../cli/definition.ts'
+import { oneLine } from '../cli/one-line.ts'
 import type { Style } from '../cli/style.ts'
 import { wholeNumber } from '../cli/whole-number.ts'
 
@@ -10,6 +11,8 @@ interface LogReport {
     readonly file: string
     readonly lines: readonly string[]
   }[]
+  /** They were written while they came. */
+  readonly followed?: true
 }
 
 export const logs: CommandDefinition = {
@@ -19,27 +22,39 @@ export const logs: CommandDefinition = {
     { name: 'app', description: 'an application, or "gateway" or "daemon" (default: all)', optional: true },
     { name: 'service', description: 'one of its services, or "postgres"', optional: true },
   ],
-  options: [{ flags: '--lines <count>', description: 'how many lines of each log', default: '20' }],
+  options: [
+    { flags: '--lines <count>', description: 'how many lines of each log', default: '20' },
+    { flags: '--follow', description: 'go on with what is added, until Ctrl-C' },
+  ],
   examples: [
     ['caretaker logs guestbook', 'all services of guestbook'],
     ['caretaker logs guestbook postgres --lines 100', 'its Postgres'],
     ['caretaker logs daemon', 'the daemon'],
+    ['caretaker logs guestbook web --follow', 'what it writes from now on, too'],
   ],
   output: [['logs', 'list', 'app, service, file, lines (oldest first)']],
   runs: 'here',
   async handler(call) {
-    const { readLogs } = await import('@caretaker/appliance/lifecycle/read-logs.ts')
+    const { followLogs, readLogs } = await import('@caretaker/appliance/lifecycle/read-logs.ts')
     const { appliance } = await openInForceFor(call)
     const [app, service] = call.arguments
     const lines = String(wholeNumber('--lines', call.options.lines, 1, 100_000))
-    return { data: { logs: await readLogs(appliance, { app, service, lines }) } }
+    const logs = await readLogs(appliance, { app, service, lines })
+    if (call.options.follow !== true || call.options.json === true) return { data: { logs } }
+    const write = (line: string, from: { readonly app: string; readonly service: string }) =>
+      call.output(`${from.app === '-' ? '' : `${from.app} `}${from.service}: ${oneLine(line)}`, 'stdout')
+    for (const log of logs) for (const line of log.lines) write(line, log)
+    await followLogs(appliance, logs, write, call.signal)
+    return { data: { logs: [], followed: true } }
   },
-  render: (data: LogReport, style: Style) =>
-    data.logs.length === 0
+  render: (data: LogReport, style: Style) => {
+    if (data.followed) return ''
+    return data.logs.length === 0
       ? 'There are no logs yet.'
       : data.logs
           .map(({ app, service, lines }) =>
             [style.bold(`== ${app === '-' ? '' : `${app} `}${service}`), ...lines].join('\n'),
           )
-          .join('\n\n'),
+          .join('\n\n')
+  },
 }

@@ -76,3 +76,34 @@ function unknown(code: 'APP_UNKNOWN' | 'SERVICE_UNKNOWN', name: string, known: r
     next: names.length === 0 ? 'caretaker up' : `caretaker logs ${names[0]}`,
   })
 }
+
+/** How often a followed log is looked at. */
+const FOLLOW_MS = 300
+
+/**
+ * Hands on what is added to the logs, whole lines only, until `signal` fires. A log that was set aside meanwhile is
+ * followed from its new beginning.
+ */
+export async function followLogs(
+  { ports }: Pick<Appliance, 'ports'>,
+  logs: readonly Pick<LogLines, 'app' | 'service' | 'file'>[],
+  onLine: (line: string, log: Pick<LogLines, 'app' | 'service'>) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const sizeOf = async (file: string) => (await ports.files.stat(file))?.sizeBytes ?? 0
+  const seen = await Promise.all(logs.map(async (log) => ({ log, bytes: await sizeOf(log.file) })))
+  while (!signal.aborted) {
+    for (const entry of seen) {
+      const size = await sizeOf(entry.log.file)
+      if (size < entry.bytes) entry.bytes = 0
+      if (size === entry.bytes) continue
+      const added = Buffer.from(await ports.files.read(entry.log.file)).subarray(entry.bytes)
+      const whole = added.lastIndexOf(0x0a) + 1
+      entry.bytes += whole
+      for (const line of added.subarray(0, whole).toString('utf8').split('\n')) {
+        if (line !== '') onLine(line, entry.log)
+      }
+    }
+    await ports.clock.wait(FOLLOW_MS, signal)
+  }
+}
