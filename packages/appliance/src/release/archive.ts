@@ -9,6 +9,8 @@ const MOST_ENTRIES = 100_000
 const MOST_BYTES = 2 * GIB
 /** Type, rights, owner, size, date, time, name: a line of "tar --list --verbose". */
 const LINE = /^([-dlh])\S{9,10} \S+ +(\d+) \d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)? (.*)$/
+/** What stands between the name of a link and its target. */
+const SEPARATOR = { l: ' -> ', h: ' link to ' } as const
 /** What tar and gzip say themselves; an entry begins with its type and rights. */
 const MESSAGE = /^($|tar: |gzip: )/
 
@@ -50,7 +52,7 @@ async function inspectArchive(processes: Runner, archive: string, options: Fetch
     const [, type = '', size = '0', name = ''] = LINE.exec(line) ?? []
     entries += 1
     bytes += Number(size)
-    const path = name.split(type === 'l' ? ' -> ' : ' link to ')[0] ?? ''
+    const path = type === 'l' || type === 'h' ? name.split(SEPARATOR[type], 1).join() : name
     if (type === '') found.problem = 'it holds something that is neither a file nor a folder nor a link'
     else if (path.startsWith('/') || path.split('/').includes('..'))
       found.problem = `"${path}" leads out of the folder it is unpacked in`

@@ -62,7 +62,26 @@ async function placeOf(
     return cached
   }
   if (!isThere) await checkOutToCache(ports, source.url, pin, options)
+  await refuseLinks(ports, source, cached)
   return join(cached, source.folder ?? '')
+}
+
+/** The folder is named by a person, what it is by the repository: a link there could lead to any place of this machine. */
+async function refuseLinks(
+  { files }: SourcePorts,
+  source: Extract<Source, { readonly kind: 'git' }>,
+  root: string,
+): Promise<void> {
+  let path = root
+  for (const part of (source.folder ?? '').split('/')) {
+    path = join(path, part)
+    if ((await files.stat(path))?.kind !== 'link') continue
+    throw new AppError('SOURCE_REFUSED', {
+      what: `The git repository ${source.url} cannot be used`,
+      why: `"${source.folder}" leads over a link`,
+      next: 'Name the folder itself, without links on the way',
+    })
+  }
 }
 
 async function checkOutToCache(

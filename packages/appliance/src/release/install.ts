@@ -43,6 +43,8 @@ export async function installDependencies(
   for (const [lockFile, commandOf] of Object.entries(INSTALLERS)) {
     const lock = await files.readText(join(input.folder, lockFile))
     if (lock === undefined) continue
+    // Packages may come from a private registry.
+    await files.makeFolder(input.cacheFolder, 0o700)
     await files.makeFolder(join(input.cacheFolder, 'home'), 0o700)
     input.progress?.(`Install the dependencies in ${input.context} from ${lockFile}`)
     const command = commandOf(input)

@@ -107,7 +107,7 @@ async function buildContexts(
   const lockHashes: Record<string, string> = {}
   for (const context of contexts) {
     const folder = join(source, context)
-    if ((await ports.files.list(folder)) === undefined) throw noContext(application.name, context)
+    if (!(await isRealFolder(ports.files, source, context))) throw noContext(application.name, context)
     const lockHash = await installDependencies(ports, {
       app: application.name,
       context,
@@ -122,10 +122,20 @@ async function buildContexts(
   return lockHashes
 }
 
+/** A folder of the source itself: over a link, what builds it would work somewhere else. */
+async function isRealFolder(files: Ports['files'], source: string, context: string): Promise<boolean> {
+  let path = source
+  for (const part of context.split('/')) {
+    path = join(path, part)
+    if ((await files.stat(path))?.kind !== 'folder') return false
+  }
+  return true
+}
+
 function noContext(app: string, context: string): AppError {
   return new AppError('BUILD_FAILED', {
     what: `The release of ${app} was not built`,
-    why: `the source has no folder "${context}", which a service names as its build context`,
+    why: `the source has no folder "${context}" (a link is none), which a service names as its build context`,
     next: 'Correct "build.context" in the compose file, or ".dockerignore"',
   })
 }

@@ -21,12 +21,10 @@ const told = (fields: readonly string[], name: string): string[] =>
     .map((field) => field.split(': ')[1] as string)
 
 const FORGED = `
-  X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host X-Forwarded-Port X-Forwarded-Server X-Forwarded-
-  Prefix X-Forwarded-User X-Forwarded-Email X-Forwarded-Client-Cert X-Forwarded-Ssl X-Forwarded
+  X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host X-Forwarded-Port X-Forwarded-Server X-Forwarded-Prefix X-Forwarded-User X-Forwarded-Email X-Forwarded-Client-Cert X-Forwarded-Ssl X-Forwarded
   Forwarded X-Real-IP X-Client-IP Client-IP True-Client-IP X-Cluster-Client-IP CF-Connecting-IP
   Fastly-Client-IP X-Original-Forwarded-For X-Original-URL X-Rewrite-URL X-Original-Host X-Host
-  X-Scheme X-Url-Scheme Front-End-Https Remote-User X-Remote-User X-SSL-Client-Verify X-SSL-Client-
-  Serial X-SSL-Client-Subject X-SSL-Client-Email SSL-Client-Cert X-SSL-Client-Anything X-Client-Verify
+  X-Scheme X-Url-Scheme Front-End-Https Remote-User X-Remote-User X-SSL-Client-Verify X-SSL-Client-Serial X-SSL-Client-Subject X-SSL-Client-Email SSL-Client-Cert X-SSL-Client-Anything X-Client-Verify
   X-Request-Id Proxy
 `
   .trim()
