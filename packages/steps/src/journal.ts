@@ -18,6 +18,11 @@ export function journalFolder(stateFolder: string): string {
   return join(stateFolder, 'operations')
 }
 
+/** Whether a text can be the id of an operation: what a person typed must not lead out of the journals' folder. */
+export function isOperationId(text: string): boolean {
+  return /^[a-z0-9-]{1,200}$/.test(text)
+}
+
 export function journalPath(stateFolder: string, operation: string): string {
   return join(journalFolder(stateFolder), `${operation}.jsonl`)
 }

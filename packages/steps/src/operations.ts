@@ -1,7 +1,7 @@
 import { isAppError } from '@caretaker/kernel/errors.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import type { Outcome } from './events.ts'
-import { journalFolder, journalPath, readJournal } from './journal.ts'
+import { isOperationId, journalFolder, journalPath, readJournal } from './journal.ts'
 import type { JournalRecord } from './journal-records.ts'
 import { type OperationProgress, replay } from './progress.ts'
 import { type OperationResult, type Runner, resumeOperationLocked } from './runner.ts'
@@ -42,7 +42,7 @@ export async function showOperation(
   stateFolder: string,
   operation: string,
 ): Promise<{ readonly records: readonly JournalRecord[]; readonly progress: OperationProgress } | undefined> {
-  if (!/^[a-z0-9-]+$/.test(operation)) return undefined
+  if (!isOperationId(operation)) return undefined
   const content = await readJournal(files, journalPath(stateFolder, operation))
   if (!content || content.records.length === 0) return undefined
   return { records: content.records, progress: replay(content.records) }

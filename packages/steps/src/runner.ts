@@ -2,7 +2,7 @@ import { AppError, type ErrorReport, toAppError } from '@caretaker/kernel/errors
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
 import { operationId } from '@caretaker/kernel/ids.ts'
 import type { Outcome } from './events.ts'
-import { createJournal, journalPath, openJournal } from './journal.ts'
+import { createJournal, isOperationId, journalPath, openJournal } from './journal.ts'
 import { withOperationLock } from './operation-lock.ts'
 import type { Plan } from './plan.ts'
 import { replay, type StepProgress } from './progress.ts'
@@ -78,6 +78,7 @@ export async function resumeOperationLocked(
   signal: AbortSignal,
 ): Promise<OperationResult> {
   const { clock, files, machine } = runner.ports
+  if (!isOperationId(operation)) throw unknownOperation(operation)
   const journal = await openJournal(files, journalPath(runner.stateFolder, operation))
   const first = journal?.records[0]
   if (!journal || first?.type !== 'planned') throw unknownOperation(operation)

@@ -168,7 +168,7 @@ export async function removeApp(
 
 /** The appliance with the application taken out of its config. The gateway follows when it runs. */
 async function withoutApp({ appliance, loaded }: OpenedAppliance, name: string): Promise<Appliance> {
-  if (!appliance.config.applications[name]) return appliance
+  if (!Object.hasOwn(appliance.config.applications, name)) return appliance
   const text = editApplications(loaded.text, { action: 'remove', name }, loaded.file)
   await putText(appliance, text)
   const { config } = parseConfig(text, loaded.file)
@@ -194,7 +194,8 @@ async function removalPlan(appliance: Appliance, { name, data }: RemoveOptions) 
 
 async function assertRemovable(appliance: Appliance, { name, data, confirm }: RemoveOptions): Promise<void> {
   const records = await listAppRecords(appliance.ports.files, appliance.folders.apps)
-  if (!appliance.config.applications[name] && !records.includes(name)) throw unknownApp(appliance, name)
+  if (!Object.hasOwn(appliance.config.applications, name) && !records.includes(name))
+    throw unknownApp(appliance, name)
   if (data && confirm !== name) {
     throw new AppError('APP_NAME_MISMATCH', {
       what: `Nothing of ${name} was removed`,
@@ -206,7 +207,7 @@ async function assertRemovable(appliance: Appliance, { name, data, confirm }: Re
 
 /** @throws AppError APP_UNKNOWN */
 export function assertApp(appliance: Appliance, name: string): void {
-  if (!appliance.config.applications[name]) throw unknownApp(appliance, name)
+  if (!Object.hasOwn(appliance.config.applications, name)) throw unknownApp(appliance, name)
 }
 
 function unknownApp(appliance: Appliance, name: string): AppError {
