@@ -97,6 +97,14 @@ export const ERROR_CODES = {
   SMOKE_FAILED: entry(5, 'The smoke test of the application failed.'),
   APP_COMMAND_FAILED: entry(1, 'A command of the application ended with an error.'),
 
+  // jobs
+  JOB_UNKNOWN: entry(2, 'There is no job with this name.'),
+  JOB_RUN_UNKNOWN: entry(2, 'There is no run of the job with this id.'),
+  JOB_FAILED: entry(1, 'A job ended with an error.'),
+  JOB_TIMEOUT: entry(1, 'A job did not end in its time and was ended.'),
+  JOB_SKIPPED: entry(1, 'A job does not run in the present state of the appliance.'),
+  JOB_INTERRUPTED: entry(130, 'A job was ended before it was done.'),
+
   // gateway
   GATEWAY_START_FAILED: entry(5, 'The gateway does not start.'),
   GATEWAY_UNREACHABLE: entry(5, 'The gateway does not answer on its control socket.'),

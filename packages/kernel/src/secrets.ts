@@ -73,6 +73,7 @@ export function deriveSecret(name: string, value: MaybeSecret, make: (plain: str
 
 /**
  * The text with every known secret value and every password inside a URL masked.
+ * Takes time in proportion to the length of the text, whatever it holds.
  * Also finds the URL-encoded and the JSON-escaped form of a secret, and the lines of a long one.
  */
 export function redact(text: string): string {
@@ -85,7 +86,7 @@ export function redact(text: string): string {
   )
   return text
     .replaceAll(pattern, (form) => known.get(form) ?? MASK)
-    .replaceAll(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):(?!\[secret[^\]]*\]@)[^\s/]+@/gi, `$1:${MASK}@`)
+    .replaceAll(/([a-z][a-z0-9+.-]{0,30}:\/\/[^\s:/@]*):(?!\[secret[^\]]*\]@)[^\s/]+@/gi, `$1:${MASK}@`)
 }
 
 /** A copy of any JSON-like value in which every string went through {@link redact}. */

@@ -15,6 +15,7 @@ import { daemon } from './daemon.ts'
 import { doctor } from './doctor.ts'
 import { down } from './down.ts'
 import { gateway } from './gateway.ts'
+import { jobHistory, jobList, jobLogs, jobRun } from './job.ts'
 import { logs } from './logs.ts'
 import { operationList, operationResume, operationShow, operationUndo } from './operation.ts'
 import { page } from './page.ts'
@@ -44,6 +45,10 @@ export const COMMANDS: readonly CommandDefinition[] = [
   configDiff,
   configExport,
   configSchema,
+  jobList,
+  jobRun,
+  jobHistory,
+  jobLogs,
   serviceOn,
   serviceOff,
   operationList,

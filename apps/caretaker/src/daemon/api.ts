@@ -51,7 +51,9 @@ export async function serveApi(
       })
     const running = SHARED.has(definition.name)
       ? keeper.beside(work)
-      : keeper.command(work, { decides: call.options.dryRun !== true })
+      : definition.name === 'job run'
+        ? keeper.job(work)
+        : keeper.command(work, { decides: call.options.dryRun !== true })
     running
       .then(
         (answer) => send({ type: 'answer', data: answer.data, exit_code: answer.exitCode ?? 0 }),

@@ -1,20 +1,25 @@
 import type { Appliance } from '@caretaker/appliance/lifecycle/appliance.ts'
 import { readFacts } from '@caretaker/appliance/lifecycle/facts.ts'
-import { boundLogs, renewCertificates } from '@caretaker/appliance/lifecycle/housekeeping.ts'
+import { boundLogs } from '@caretaker/appliance/lifecycle/housekeeping.ts'
 import { keepConfig } from '@caretaker/appliance/lifecycle/keep-config.ts'
 import { UpKeeper } from '@caretaker/appliance/lifecycle/keep-up.ts'
 import { type OpenedInForce, openInForce } from '@caretaker/appliance/lifecycle/open.ts'
 import { showUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
 import { up } from '@caretaker/appliance/lifecycle/up.ts'
 import { AppError, isAppError, toAppError } from '@caretaker/kernel/errors.ts'
-import { HOUR_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
+import { SECOND_MS } from '@caretaker/kernel/time.ts'
 import { fallbackEndpoints } from '../commands/gateway.ts'
 import type { DaemonOptions } from './daemon.ts'
 import type { DaemonLog } from './daemon-log.ts'
+import { JobKeeper } from './job-keeper.ts'
 
 const TEND_EVERY_MS = 500
+/** No job: a service can write a disk full between two due times, and its runs would be all that the history holds. */
 const BOUND_LOGS_EVERY_MS = 30 * SECOND_MS
-const RENEW_EVERY_MS = HOUR_MS
+/** How late a job may begin. */
+const JOBS_EVERY_MS = 2 * SECOND_MS
+/** How long a command of a person waits for a job; one that goes on is said to hold the lock. */
+const WAIT_FOR_JOB_MS = 10 * SECOND_MS
 /** How long after a failed start it is tried again by itself: what it waited for may have come. */
 const TRY_AGAIN_MS = 60 * SECOND_MS
 
@@ -25,8 +30,8 @@ const STARTING = {
 }
 
 /**
- * What the daemon does when nobody asks it anything: brings the appliance up, starts again what ends, keeps logs and
- * certificates in order. Steps aside while a command is under way.
+ * What the daemon does when nobody asks it anything: brings the appliance up, starts again what ends, keeps logs
+ * bounded, runs what is due. Steps aside while a command is under way.
  */
 export class Keeper {
   readonly #options: DaemonOptions
@@ -36,15 +41,19 @@ export class Keeper {
   #refused: AppError | undefined
   #isStale = true
   #commands = 0
+  /** Commands of people that take the lock, or wait for it. */
+  #people = 0
   readonly #running = new Set<Promise<unknown>>()
   #tending: Promise<unknown> = Promise.resolve()
+  readonly #jobs: JobKeeper
   #broughtUp = false
   #lastReason = ''
-  #next = { logs: 0, certificates: 0, config: 0, up: 0 }
+  #next = { logs: 0, config: 0, up: 0 }
 
   constructor(options: DaemonOptions, log: DaemonLog) {
     this.#options = options
     this.#log = log
+    this.#jobs = new JobKeeper(log)
   }
 
   /** The appliance with the config in force; undefined while there is none. */
@@ -64,7 +73,7 @@ export class Keeper {
     try {
       // What is being started again holds the lock for a moment: a person is not refused for that.
       await this.#tending
-      const result = await this.beside(work)
+      const result = await this.job(work)
       // A person has decided what is up: the start that was still to come is not.
       if (decides) this.#broughtUp = true
       return result
@@ -86,12 +95,45 @@ export class Keeper {
     }
   }
 
+  /**
+   * Runs a command that takes the lock, beside what keeps the appliance up. A job by schedule gets a moment to end, so
+   * that a person is not refused for one that is about to; none is begun meanwhile.
+   */
+  async job<T>(work: () => Promise<T>): Promise<T> {
+    this.#people += 1
+    try {
+      return await this.beside(async () => {
+        await this.#jobs.endedWithin(WAIT_FOR_JOB_MS, this.#options.around.ports.clock)
+        return work()
+      })
+    } finally {
+      this.#people -= 1
+    }
+  }
+
   /** Resolves when no command is under way. */
   async idle(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running)
   }
 
+  /** Until `signal` fires, and what was begun has ended. */
   async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#keepUp(signal), this.#keepJobs(signal)])
+  }
+
+  async #keepJobs(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options.around.ports
+    while (!signal.aborted) {
+      const appliance = this.#opened?.appliance
+      // What was missed is caught up by an appliance that is up, or has tried.
+      const isReady = this.#broughtUp || this.#next.up > 0
+      if (appliance && isReady) await this.#jobs.tick(appliance, signal, this.#people === 0)
+      await clock.wait(JOBS_EVERY_MS, signal)
+    }
+    await this.#jobs.ended()
+  }
+
+  async #keepUp(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options.around.ports
     while (!signal.aborted) {
       try {
@@ -120,10 +162,6 @@ export class Keeper {
     if (nowMs >= this.#next.logs) {
       this.#next.logs = nowMs + BOUND_LOGS_EVERY_MS
       await boundLogs(appliance)
-    }
-    if (this.#broughtUp && nowMs >= this.#next.certificates) {
-      this.#next.certificates = nowMs + RENEW_EVERY_MS
-      if (await renewCertificates(appliance, signal)) await this.#log.info('certificates renewed', {})
     }
   }
 

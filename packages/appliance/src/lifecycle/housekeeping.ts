@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { createPlan, planStep } from '@caretaker/steps/plan.ts'
 import { isNothingToDo, previewPlan } from '@caretaker/steps/preview.ts'
-import { runPlan } from '@caretaker/steps/runner.ts'
+import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
 import { boundLog } from '../runtime/logs.ts'
 import { type Appliance, runnerFor } from './appliance.ts'
 import { applianceSteps } from './plan-up.ts'
@@ -18,8 +18,13 @@ export async function boundLogs({ ports, folders }: Appliance): Promise<void> {
   }
 }
 
-/** Renews certificates that have a third of their life left; nothing otherwise. */
-export async function renewCertificates(appliance: Appliance, signal: AbortSignal): Promise<boolean> {
+/**
+ * Renews certificates that have a third of their life left; undefined when there are none. The caller holds the lock.
+ */
+export async function renewCertificatesLocked(
+  appliance: Appliance,
+  signal: AbortSignal,
+): Promise<OperationResult | undefined> {
   const registry = applianceSteps(appliance)
   const plan = createPlan({
     name: 'renew-certificates',
@@ -27,12 +32,12 @@ export async function renewCertificates(appliance: Appliance, signal: AbortSigna
     onFailure: 'stop',
     steps: [planStep(certificatesEnsure(appliance), null, 'appliance')],
   })
-  if (isNothingToDo(await previewPlan(registry, plan, signal))) return false
-  const result = await runPlan(
+  if (isNothingToDo(await previewPlan(registry, plan, signal))) return undefined
+  const result = await runPlanLocked(
     runnerFor(appliance, registry, () => undefined),
     plan,
     signal,
   )
   if (result.outcome === 'done') await refreshGateway(appliance)
-  return result.outcome === 'done'
+  return result
 }

@@ -12,6 +12,7 @@ import { writeSecretFiles } from './app-secrets.ts'
 import { type Appliance } from './appliance.ts'
 import { addFailure, clearFailure, type Facts, readFacts, updateFacts } from './facts.ts'
 import { GATEWAY_SERVICE, gatewaySpec } from './gateway-service.ts'
+import { asGuest } from './lock-guests.ts'
 import { isGatewayCurrent, refreshGateway } from './refresh-gateway.ts'
 import { serviceSpec } from './service-specs.ts'
 
@@ -53,6 +54,9 @@ export class UpKeeper {
   async tend(appliance: Appliance, signal: AbortSignal): Promise<readonly KeptUp[]> {
     if (!this.#isGatewayBehind && (await this.#due(appliance)).length === 0) return []
     const { ports, stateFolder, actor, pid } = appliance
+    // While a job of an application holds the lock for us, services are looked after all the same.
+    const asTheirGuest = asGuest(stateFolder, () => this.#tendLocked(appliance, signal))
+    if (asTheirGuest) return asTheirGuest
     try {
       return await withOperationLock(
         ports,

@@ -1,5 +1,6 @@
 import { formatBytes } from '@caretaker/kernel/units.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
+import { jobProblems } from '../jobs/job-problems.ts'
 import { APPLIANCE } from '../runtime/runtime.ts'
 import type { Appliance } from './appliance.ts'
 import type { PartProblem } from './appliance-state.ts'
@@ -69,5 +70,5 @@ export async function seenProblems(
       since,
     })
   }
-  return problems
+  return [...problems, ...(await jobProblems(appliance))]
 }

@@ -1,0 +1,84 @@
+import { AppError } from '@caretaker/kernel/errors.ts'
+import { HOUR_MS, MINUTE_MS } from '@caretaker/kernel/time.ts'
+import { formatBytes } from '@caretaker/kernel/units.ts'
+import type { Appliance } from '../lifecycle/appliance.ts'
+import { boundLogs, renewCertificatesLocked } from '../lifecycle/housekeeping.ts'
+import { cleanLogs } from './clean-logs.ts'
+import type { Job } from './job.ts'
+
+type OwnJob = Omit<Job, 'app' | 'schedule' | 'refusal'> & { readonly pattern: string }
+
+/** The jobs of the appliance itself. They go on in service mode and while it stands by. */
+export function ownJobs(appliance: Appliance): readonly Job[] {
+  return [certificates(appliance), logCleanUp(appliance), spaceCheck(appliance)].map(
+    ({ pattern, ...job }) => ({
+      ...job,
+      app: undefined,
+      schedule: { pattern, zone: appliance.config.identity.time_zone },
+      refusal: async () => undefined,
+    }),
+  )
+}
+
+/** A certificate has a third of its life left when it is due, so a day more or less does no harm. */
+function certificates(appliance: Appliance): OwnJob {
+  return {
+    name: 'certificates',
+    pattern: '20 4 * * *',
+    missed: 'once',
+    timeoutMs: 10 * MINUTE_MS,
+    async work(output, signal) {
+      const result = await renewCertificatesLocked(appliance, signal)
+      if (result && result.outcome !== 'done') throw failureOf(result.errors[0])
+      output(result ? 'The certificates were renewed.' : 'No certificate has to be renewed yet.', 'stdout')
+      return undefined
+    },
+  }
+}
+
+function logCleanUp(appliance: Appliance): OwnJob {
+  return {
+    name: 'log-clean-up',
+    pattern: '40 4 * * *',
+    missed: 'once',
+    timeoutMs: HOUR_MS,
+    async work(output) {
+      await boundLogs(appliance)
+      const { files, bytes } = await cleanLogs(appliance)
+      output(`Removed ${files} old log files, ${formatBytes(bytes)}.`, 'stdout')
+      return undefined
+    },
+  }
+}
+
+function spaceCheck(appliance: Appliance): OwnJob {
+  return {
+    name: 'space-check',
+    pattern: '5 * * * *',
+    missed: 'skip',
+    timeoutMs: MINUTE_MS,
+    async work(output) {
+      const space = await appliance.storage.space()
+      const used = `${Math.round(space.usedRatio * 100)} % of the data volume ${appliance.folders.data} are used, ${formatBytes(space.availableBytes)} are left`
+      output(`${used}.`, 'stdout')
+      if (!space.warn) return undefined
+      throw new AppError('STORAGE_SPACE', {
+        what: 'The data volume is filling up',
+        why: used,
+        next: space.belowReserve
+          ? 'Free space now: updates and clones are refused'
+          : 'Make room before it is full',
+      })
+    },
+  }
+}
+
+function failureOf(report: Parameters<typeof AppError.fromReport>[0] | undefined): AppError {
+  return report
+    ? AppError.fromReport(report)
+    : new AppError('CANCELLED', {
+        what: 'The certificates were not renewed',
+        why: 'the operation was cancelled',
+        next: 'caretaker operation list',
+      })
+}

@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest'
+import { asGuest, withGuests } from './lock-guests.ts'
+
+it('a guest works only while there is a host, and the host waits for it', async () => {
+  expect(asGuest('/state', async () => 1)).toBeUndefined()
+  const order: string[] = []
+  let letGo = () => {}
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  const host = withGuests('/state', async () => {
+    void asGuest('/state', async () => {
+      await held
+      order.push('guest')
+    })
+    expect(asGuest('/other', async () => 1)).toBeUndefined()
+  }).then(() => order.push('host'))
+  await Promise.resolve()
+  expect(
+    asGuest('/state', async () => 1),
+    'no guest comes when the host leaves',
+  ).toBeUndefined()
+  letGo()
+  await host
+  expect(order).toEqual(['guest', 'host'])
+})
