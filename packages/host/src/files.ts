@@ -64,8 +64,9 @@ export function createFiles(): Files {
     setMode: (path, mode) => chmod(path, mode),
     setOwner,
     space: async (path) => {
-      const { blocks, bavail, bsize } = await statfs(path)
-      return { totalBytes: blocks * bsize, availableBytes: bavail * bsize }
+      const { blocks, bavail, bsize, files, ffree } = await statfs(path)
+      const counted = files > 0 ? { totalFiles: files, availableFiles: ffree } : {}
+      return { totalBytes: blocks * bsize, availableBytes: bavail * bsize, ...counted }
     },
   }
 }

@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import type { RequestOptions } from 'node:https'
 import { type AddressInfo, createServer, type LookupFunction, type Server } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import type { HttpRequest, HttpResponse, Network } from '@caretaker/ports/network.ts'
 import { isErrno } from './errno.ts'
+import { findPortHolder } from './gateway/port-holder.ts'
 
 /** What {@link HttpResponse} keeps of a body. */
 const BODY_LIMIT_BYTES = 1024 * 1024
@@ -12,7 +14,7 @@ const BODY_LIMIT_BYTES = 1024 * 1024
  * machine's resolver knows. Each request has a connection of its own.
  */
 export function createNetwork(): Network {
-  return { request, freePort, canListen }
+  return { request, freePort, canListen, listener: findPortHolder, resolve, addresses }
 }
 
 async function request(wanted: HttpRequest): Promise<HttpResponse> {
@@ -106,4 +108,24 @@ function listen(host: string, port: number): Promise<Server> {
 
 function close(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()))
+}
+
+async function resolve(host: string, timeoutMs: number): Promise<readonly string[]> {
+  if (host === 'localhost' || host.endsWith('.localhost')) return ['127.0.0.1']
+  const { lookup } = await import('node:dns/promises')
+  const answered = lookup(host, { all: true }).then(
+    (found) => found.map(({ address }) => address),
+    () => [],
+  )
+  const late = Promise.withResolvers<readonly string[]>()
+  const timer = setTimeout(() => late.resolve([]), timeoutMs)
+  try {
+    return await Promise.race([answered, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function addresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((found) => (found ?? []).map(({ address }) => address))
 }

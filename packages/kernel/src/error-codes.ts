@@ -26,6 +26,12 @@ export const ERROR_CODES = {
   COMMAND_TIMEOUT: entry(1, 'A program that was called did not end in time.'),
   SOCKET_PATH_TOO_LONG: entry(2, 'The path of a unix socket is longer than the operating system allows.'),
   PORT_IN_USE: entry(1, 'A network port is taken by another program.'),
+  PERMISSIONS_OPEN: entry(1, 'A file or folder of the appliance can be used by others than it should.'),
+  CLOCK_WRONG: entry(1, 'The clock of the machine cannot be right.'),
+  CLOCK_JUMPED: entry(1, 'The clock of the machine was set while services ran.'),
+  INODES_LOW: entry(75, 'A file system can hold hardly any more files.'),
+  TIME_ZONE_MISSING: entry(10, 'The machine does not know the time zone of the config.'),
+  NAME_ELSEWHERE: entry(1, 'A host name of the config does not lead to this machine.'),
 
   // operations
   LOCKED: entry(11, 'Another operation holds the lock; its holder, age and purpose are said.'),
@@ -75,6 +81,7 @@ export const ERROR_CODES = {
   POSTGRES_MAJOR_MISMATCH: entry(5, 'The data was written by another Postgres major.'),
   POSTGRES_START_FAILED: entry(5, 'Postgres does not start; the last lines of its log are said.'),
   POSTGRES_UNREACHABLE: entry(5, 'Postgres does not answer.'),
+  POSTGRES_DATA_DAMAGED: entry(5, 'Postgres has found damaged data.'),
   DATABASE_ABSENT: entry(5, 'The database is gone although the application has been started before.'),
 
   // applications
@@ -109,12 +116,19 @@ export const ERROR_CODES = {
   GATEWAY_START_FAILED: entry(5, 'The gateway does not start.'),
   GATEWAY_UNREACHABLE: entry(5, 'The gateway does not answer on its control socket.'),
   CERTIFICATE_INVALID: entry(2, 'A certificate or key cannot be used.'),
+  CERTIFICATE_EXPIRING: entry(1, 'A certificate ends soon and was not renewed.'),
+  CERTIFICATE_FOREIGN: entry(1, 'A certificate was not issued by the authority of the appliance.'),
+  CERTIFICATE_NOT_SERVED: entry(1, 'The gateway shows another certificate than the one on disk.'),
 
   // life cycle
   RECOVERY_NOT_IN_THIS_VERSION: entry(5, 'The config asks for a recovery, which this version cannot do.'),
   STATE_DAMAGED: entry(5, 'A file of the state folder is damaged.'),
   STATE_IN_USE: entry(11, 'Another daemon runs on this state folder.'),
   DAEMON_UNREACHABLE: entry(1, 'The daemon does not answer.'),
+  DAEMON_OTHER_VERSION: entry(1, 'The daemon that runs is of another version than the command.'),
+  RELEASE_MISSING: entry(10, 'The release of an application that ran is not on this machine.'),
+  PROCESS_LEFTOVER: entry(1, 'A process of the appliance runs that nothing remembers.'),
+  LOGS_TOO_LARGE: entry(1, 'A log has grown beyond its bound.'),
   SERVICE_MODE: entry(1, 'The appliance is in service mode.'),
 } as const satisfies Record<string, ErrorCodeEntry>
 

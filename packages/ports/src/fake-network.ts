@@ -1,4 +1,4 @@
-import type { HttpRequest, HttpResponse, Network } from './network.ts'
+import type { HttpRequest, HttpResponse, Listener, Network } from './network.ts'
 
 /** What an address answers: a response, a failure, or a function of the request. */
 export type FakeResponse =
@@ -13,6 +13,8 @@ export class FakeNetwork implements Network {
   readonly requests: HttpRequest[] = []
   readonly #answers: { readonly prefix: string; readonly answer: FakeResponse }[] = []
   readonly #ports = new Map<number, Listening>()
+  readonly #listeners = new Map<number, Listener>()
+  readonly #names = new Map<string, readonly string[]>()
   #lastPort = 20_000
 
   /** Scripts the answer to every URL that begins so (or socket path that equals it); the latest script counts. */
@@ -46,6 +48,31 @@ export class FakeNetwork implements Network {
 
   async canListen(_host: string, port: number): Promise<Listening> {
     return this.#ports.get(port) ?? 'yes'
+  }
+
+  /** From now on this process is seen to listen on the port. */
+  listen(port: number, listener: Listener): this {
+    this.#listeners.set(port, listener)
+    return this.occupy(port)
+  }
+
+  async listener(port: number): Promise<Listener | undefined> {
+    return this.#listeners.get(port)
+  }
+
+  /** From now on the name stands for these addresses. */
+  name(host: string, addresses: readonly string[]): this {
+    this.#names.set(host, addresses)
+    return this
+  }
+
+  async resolve(host: string): Promise<readonly string[]> {
+    if (host === 'localhost' || host.endsWith('.localhost')) return ['127.0.0.1']
+    return this.#names.get(host) ?? []
+  }
+
+  addresses(): readonly string[] {
+    return ['127.0.0.1', '::1']
   }
 }
 

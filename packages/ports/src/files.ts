@@ -17,6 +17,9 @@ export interface FolderEntry {
 export interface Space {
   readonly totalBytes: number
   readonly availableBytes: number
+  /** Files it can hold in all and still; undefined where the file system does not count them beforehand. */
+  readonly totalFiles?: number
+  readonly availableFiles?: number
 }
 
 export interface Owner {

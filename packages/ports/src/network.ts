@@ -18,6 +18,12 @@ export interface HttpResponse {
   readonly body: string
 }
 
+export interface Listener {
+  readonly pid: number
+  /** Name of its program as the kernel knows it. */
+  readonly program: string
+}
+
 export interface Network {
   /** @throws Error when nothing answers in time. */
   request(request: HttpRequest): Promise<HttpResponse>
@@ -25,4 +31,10 @@ export interface Network {
   freePort(): Promise<number>
   /** Whether something can listen there now. */
   canListen(host: string, port: number): Promise<'yes' | 'in-use' | 'no-permission' | 'no-address'>
+  /** The process that listens on a TCP port of this machine; undefined when there is none or it cannot be seen. */
+  listener(port: number): Promise<Listener | undefined>
+  /** The addresses a host name stands for, as the machine resolves it; none when it does not within `timeoutMs`. */
+  resolve(host: string, timeoutMs: number): Promise<readonly string[]>
+  /** The addresses of this machine, loopback included. */
+  addresses(): readonly string[]
 }

@@ -64,9 +64,7 @@ export async function seenProblems(
       part: 'storage',
       code: 'STORAGE_SPACE',
       reason: `the data volume ${appliance.folders.data} is ${Math.round(space.usedRatio * 100)} % full, ${formatBytes(space.availableBytes)} are left`,
-      next: space.belowReserve
-        ? 'Free space now: updates and clones are refused'
-        : 'Make room before it is full',
+      next: `${space.belowReserve ? 'Free space now, updates and clones are refused' : 'Make room before it is full'}: "du -xh ${appliance.folders.data} | sort -h | tail" shows what uses it`,
       since,
     })
   }
