@@ -143,6 +143,13 @@ test('a run is not lost when the daemon is killed in it', async () => {
   const refused = await appliance.run('down')
   expect(refused.code).toBe(11)
   expect(refused.stderr).toContain('job shop.tidy')
+  const { web } = await appliance.pids()
+  if (web !== undefined) process.kill(web, 'SIGKILL')
+  await eventually('what crashes is started again while the job goes on', async () => {
+    const now = (await appliance.pids())['web']
+    return now !== undefined && now !== web && (await appliance.request('/')).status === 200
+  })
+  expect((await historyOf('shop.tidy'))[0]).toMatchObject({ result: 'running' })
   await daemon.kill()
   await running.ran
   expect((await historyOf('shop.tidy'))[0]).toMatchObject({ result: 'interrupted', trigger: 'person' })
