@@ -24,6 +24,8 @@ import { treeSize } from './tree-size.ts'
 
 /** What the operating system says when nothing lies at a path. */
 const MISSING = ['ENOENT', 'ENOTDIR']
+/** TMPFS_MAGIC and RAMFS_MAGIC, see statfs(2). */
+const MEMORY_FILE_SYSTEMS: ReadonlySet<number> = new Set([0x01021994, 0x858458f6])
 
 /** The file system of this machine. Modes that are given are exact: the umask does not count. */
 export function createFiles(): Files {
@@ -64,9 +66,13 @@ export function createFiles(): Files {
     setMode: (path, mode) => chmod(path, mode),
     setOwner,
     space: async (path) => {
-      const { blocks, bavail, bsize, files, ffree } = await statfs(path)
-      const counted = files > 0 ? { totalFiles: files, availableFiles: ffree } : {}
-      return { totalBytes: blocks * bsize, availableBytes: bavail * bsize, ...counted }
+      const { type, blocks, bavail, bsize, files, ffree } = await statfs(path)
+      return {
+        totalBytes: blocks * bsize,
+        availableBytes: bavail * bsize,
+        inMemory: MEMORY_FILE_SYSTEMS.has(type),
+        ...(files > 0 ? { totalFiles: files, availableFiles: ffree } : {}),
+      }
     },
   }
 }

@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   INTERNAL: entry(1, 'A fault of caretaker itself.'),
   USAGE: entry(2, 'The command line is not understood.'),
   CANCELLED: entry(130, 'Cancelled by a person; the operation can be resumed.'),
+  FILE_EXISTS: entry(2, 'The file to be written exists already.'),
   NOT_IN_THIS_VERSION: entry(2, 'The setting or command is known but not built in this version.'),
   PLATFORM_UNSUPPORTED: entry(1, 'This operating system or processor is not supported.'),
 
@@ -62,6 +63,10 @@ export const ERROR_CODES = {
   SEAL_NO_IDENTITY: entry(12, 'The identity that opens the sealed secrets is not on this machine.'),
   SEAL_WRONG_IDENTITY: entry(12, 'The sealed secrets were sealed for another identity.'),
   SEAL_BROKEN: entry(12, 'A sealed secret was changed or sealed with another key.'),
+  SECRETS_ON_DISK: entry(
+    1,
+    'Secret files of running applications lie on a disk: no place in memory was found.',
+  ),
 
   // storage
   STORAGE_ABSENT: entry(5, 'The data volume is not there although this appliance has been started before.'),

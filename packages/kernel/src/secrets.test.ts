@@ -33,6 +33,17 @@ describe('redact', () => {
     }
   })
 
+  it.each(['', 'u', 'us', 'user:'])('masks a value inside base64 that begins with "%s"', (before) => {
+    const token = new Secret('token', 'hK3+pYr/9vQeLw0cZt~')
+    for (const alphabet of ['base64', 'base64url'] as const) {
+      const encoded = Buffer.from(`${before}${token.reveal()}:after`).toString(alphabet)
+      const shown = redact(`authorization: Basic ${encoded}`)
+      expect(shown).toContain('[secret:token]')
+      for (let at = 4; at + 8 < encoded.length - 12; at++)
+        expect(shown).not.toContain(encoded.slice(at, at + 8))
+    }
+  })
+
   it('masks the longer of two secrets when one begins with the other', () => {
     const short = new Secret('short', 'abcdefgh')
     const long = new Secret('long', `${short.reveal()}ijklmnop`)

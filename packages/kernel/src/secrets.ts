@@ -6,6 +6,8 @@ const MASK = '[secret]'
 const SHORTEST_MASKED = 6
 /** Of a value of several lines (a private key) each line this long is looked for too: programs print lines. */
 const SHORTEST_MASKED_LINE = 20
+/** Bytes of the shortest value that is looked for inside base64: shorter ones leave too little that is certain. */
+const SHORTEST_BASE64 = 12
 
 /** Every form of every secret value of this process and its mask, so that {@link redact} finds them in any text. */
 const known = new Map<string, string>()
@@ -16,12 +18,27 @@ function remember(value: string, mask: string): void {
   const lines = value
     .split('\n')
     .filter((line) => line.length >= SHORTEST_MASKED_LINE && !line.startsWith('-----'))
-  for (const part of [value, ...lines]) {
-    for (const form of [part, encodeURIComponent(part.toWellFormed()), JSON.stringify(part).slice(1, -1)]) {
-      if (!known.has(form)) known.set(form, mask)
-    }
-  }
+  const forms = [value, ...lines].flatMap((part) => [
+    part,
+    encodeURIComponent(part.toWellFormed()),
+    JSON.stringify(part).slice(1, -1),
+  ])
+  for (const form of [...forms, ...base64Forms(value)]) if (!known.has(form)) known.set(form, mask)
   pattern = undefined
+}
+
+/**
+ * How the value looks inside base64, wherever in the encoded text it begins: without the characters at both ends that
+ * depend on what stands beside it. Both alphabets.
+ */
+function base64Forms(value: string): string[] {
+  if (Buffer.byteLength(value) < SHORTEST_BASE64) return []
+  return [0, 1, 2].flatMap((before) => {
+    const bytes = Buffer.concat([Buffer.alloc(before), Buffer.from(value)])
+    const start = Math.ceil((before * 8) / 6)
+    const end = Math.floor((bytes.length * 8) / 6)
+    return (['base64', 'base64url'] as const).map((alphabet) => bytes.toString(alphabet).slice(start, end))
+  })
 }
 
 /**
@@ -74,7 +91,7 @@ export function deriveSecret(name: string, value: MaybeSecret, make: (plain: str
 /**
  * The text with every known secret value and every password inside a URL masked.
  * Takes time in proportion to the length of the text, whatever it holds.
- * Also finds the URL-encoded and the JSON-escaped form of a secret, and the lines of a long one.
+ * Also finds the URL-encoded, the JSON-escaped and the base64 form of a secret, and the lines of a long one.
  */
 export function redact(text: string): string {
   pattern ??= new RegExp(

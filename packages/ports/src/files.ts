@@ -20,6 +20,8 @@ export interface Space {
   /** Files it can hold in all and still; undefined where the file system does not count them beforehand. */
   readonly totalFiles?: number
   readonly availableFiles?: number
+  /** Whether it lies in memory (tmpfs) and is empty after a boot. */
+  readonly inMemory: boolean
 }
 
 export interface Owner {

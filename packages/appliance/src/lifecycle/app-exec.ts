@@ -5,6 +5,7 @@ import { type Service, serviceNamed } from '../application/application.ts'
 import { runInService } from './app-command.ts'
 import { readAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
+import { tidySecretFiles } from './app-secrets.ts'
 import type { Appliance } from './appliance.ts'
 import { assertApp } from './apps.ts'
 
@@ -46,7 +47,12 @@ export async function execInApp(
   const service = findService(application.services, wanted.app, name)
   const timeoutMs = shortcut?.timeoutMs ?? EXEC_LIMIT_MS
   const named = serviceNamed(application, service.name)
-  return runInService(appliance, wanted.app, record.releaseId, named, command, { timeoutMs, onLine }, signal)
+  const { releaseId } = record
+  try {
+    return await runInService(appliance, wanted.app, releaseId, named, command, { timeoutMs, onLine }, signal)
+  } finally {
+    await tidySecretFiles(appliance, wanted.app)
+  }
 }
 
 function findService(services: readonly Service[], app: string, name: string): Service {

@@ -21,7 +21,7 @@ export function appFolders(appliance: Appliance, app: string): AppFolders {
   const volatile = join(folders.volatile, app)
   return {
     socket: join(folders.run, 'pg', app),
-    secrets: join(folders.run, 'secrets', app),
+    secrets: join(folders.secrets, app),
     unit,
     postgres: join(unit, 'postgres'),
     volatile,

@@ -14,6 +14,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { createDirectoryStorage } from '../storage/directory.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type Folders, foldersOf } from './folders.ts'
+import { memoryFolder } from './memory-folder.ts'
 import { createSecretStore, type SecretStore } from './secret-store.ts'
 
 /** The system user that Postgres and applications run as when we are root. */
@@ -64,7 +65,8 @@ export async function openAppliance(
 ): Promise<Appliance> {
   const { ports, stateFolder } = around
   const user = ports.machine.user()
-  const folders = foldersOf(stateFolder, storageFolders(config, stateFolder), user.uid)
+  const memory = await memoryFolder(ports)
+  const folders = foldersOf(stateFolder, storageFolders(config, stateFolder), user.uid, memory)
   const serviceUser = user.uid === 0 ? await ports.machine.findUser(SERVICE_USER) : undefined
   const paths = gatewayPaths(stateFolder, folders.run)
   return {

@@ -31,6 +31,8 @@ export async function down(
     }
     // A command of a caller that died, or a start that was never recorded.
     await appliance.runtime.endLeftovers()
+    if (results.every((result) => result.outcome === 'done'))
+      await ports.files.remove(appliance.folders.secrets)
     const failed = results.find((result) => result.outcome !== 'done')
     return {
       nothing_to_do: results.length === 0,

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { ErrorReport } from '@caretaker/kernel/errors.ts'
+import { redactDeep } from '@caretaker/kernel/secrets.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import { readStateFile, writeStateFile } from './state-file.ts'
 
@@ -65,7 +66,7 @@ export async function updateFacts(
   const facts = await readFacts(files, stateFolder)
   const next = { ...facts, ...change(facts) }
   if (JSON.stringify(next) !== JSON.stringify(facts))
-    await writeStateFile(files, factsPath(stateFolder), next)
+    await writeStateFile(files, factsPath(stateFolder), redactDeep(next))
   return next
 }
 

@@ -8,8 +8,10 @@ const LONGEST_RUN_FOLDER = 60
 export interface Folders {
   /** What this machine knows of the appliance: journals, records, releases, logs, certificates. */
   readonly state: string
-  /** Sockets, and secrets as files while an application runs. Emptied at a boot where it is on tmpfs. */
+  /** Sockets. */
   readonly run: string
+  /** Secrets as files, while the applications that read them run. In memory where this machine has such a place. */
+  readonly secrets: string
   readonly apps: string
   readonly processes: string
   readonly logs: string
@@ -20,15 +22,23 @@ export interface Folders {
   readonly volatile: string
 }
 
-/** The folders that follow from the state folder and the two volumes of the config (absolute, or inside the state folder). */
+/**
+ * The folders that follow from the state folder and the two volumes of the config (absolute, or inside the state folder).
+ * `memory` is a folder of this machine that lies in memory; without one, secrets lie in the run folder.
+ */
 export function foldersOf(
   stateFolder: string,
   volumes: { readonly data: string; readonly volatile: string },
   uid: number,
+  memory?: string,
 ): Folders {
   return {
     state: stateFolder,
     run: runFolder(stateFolder, uid),
+    secrets:
+      memory === undefined
+        ? diskSecrets(runFolder(stateFolder, uid))
+        : join(memory, ownName(stateFolder, uid)),
     apps: join(stateFolder, 'apps'),
     processes: join(stateFolder, 'processes'),
     logs: join(stateFolder, 'logs'),
@@ -45,7 +55,17 @@ export function foldersOf(
 export function runFolder(stateFolder: string, uid: number): string {
   const inside = join(stateFolder, 'run')
   if (Buffer.byteLength(inside) <= LONGEST_RUN_FOLDER) return inside
-  return `/tmp/caretaker-${uid}-${sha256(stateFolder).slice(0, 12)}`
+  return `/tmp/${ownName(stateFolder, uid)}`
+}
+
+/** A name that no other state folder and no other user of this machine has. */
+function ownName(stateFolder: string, uid: number): string {
+  return `caretaker-${uid}-${sha256(stateFolder).slice(0, 12)}`
+}
+
+/** Where secret files lie on a machine that has no place for them in memory. */
+export function diskSecrets(run: string): string {
+  return join(run, 'secrets')
 }
 
 /** Socket of the local API of the daemon. */

@@ -212,6 +212,7 @@ export class UpKeeper {
     { app, service, logFile }: ServiceStatus,
     because: string,
   ): Promise<void> {
+    await appliance.secrets.learn()
     const lines = await readLogTail(appliance.ports.files, logFile, 3)
     const said = lines.length === 0 ? '' : `; it last wrote: ${lines.join(' | ')}`
     const name = app === APPLIANCE ? service : `${app} ${service}`

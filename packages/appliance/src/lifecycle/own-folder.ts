@@ -17,7 +17,7 @@ export async function isPlanted(ports: OwnerPorts, path: string): Promise<boolea
 }
 
 /**
- * Below /tmp anybody could have made the run folder first, and then take the sockets and secrets in it.
+ * Below /tmp and /dev/shm anybody could have made a folder of ours first, and then take the sockets and secrets in it.
  * @throws AppError NO_PERMISSION unless {@link isOwnFolder}
  */
 export async function assertOwnFolder(ports: OwnerPorts, path: string): Promise<void> {
@@ -26,6 +26,6 @@ export async function assertOwnFolder(ports: OwnerPorts, path: string): Promise<
   throw new AppError('NO_PERMISSION', {
     what: 'Nothing was started',
     why: `${path} must be a folder of ${name} that nobody else can write to, and it is not`,
-    next: `Look at it ("ls -ld ${path}") and remove it, or name a shorter state folder with --state; then "caretaker up"`,
+    next: `Look at it ("ls -ld ${path}") and remove it; then "caretaker up"`,
   })
 }

@@ -15,6 +15,7 @@ import { gatewayStart } from './steps/gateway-start.ts'
 import { databaseCreate, postgresCreate, postgresStart } from './steps/postgres.ts'
 import { programsStage } from './steps/programs-stage.ts'
 import { releasePrepare } from './steps/release-prepare.ts'
+import { secretsRemove } from './steps/secrets-remove.ts'
 import { serviceStart } from './steps/service-start.ts'
 import { serviceStop } from './steps/stop.ts'
 import { storagePrepare } from './steps/storage-prepare.ts'
@@ -39,6 +40,7 @@ export function applianceSteps(appliance: Appliance): StepRegistry {
     appCommit(appliance),
     gatewayRoute(appliance),
     serviceStop(appliance),
+    secretsRemove(appliance),
     unitRemove(appliance),
     appForget(appliance),
   ])
@@ -131,7 +133,10 @@ export function planStopApp(
     name: `stop-${app}`,
     purpose: options.purpose,
     onFailure: 'stop',
-    steps: names.map((service) => planStep(serviceStop(appliance), { app, service }, `${app}.${service}`)),
+    steps: [
+      ...names.map((service) => planStep(serviceStop(appliance), { app, service }, `${app}.${service}`)),
+      planStep(secretsRemove(appliance), { app }, app),
+    ],
   })
 }
 

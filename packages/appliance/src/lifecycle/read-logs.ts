@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
+import { redact } from '@caretaker/kernel/secrets.ts'
 import { readLogTail } from '../runtime/logs.ts'
 import { APPLIANCE } from '../runtime/runtime.ts'
 import type { Appliance } from './appliance.ts'
@@ -14,7 +15,7 @@ export interface LogLines {
 const LOG = /^(.+)\.log$/
 
 /**
- * The last lines of the logs, of all or of one application, service, or part of the appliance.
+ * The last lines of the logs, of all or of one application, service, or part of the appliance; every known secret masked.
  * @throws AppError USAGE, APP_UNKNOWN, SERVICE_UNKNOWN
  */
 export async function readLogs(
@@ -46,8 +47,12 @@ export async function readLogs(
       ofApp.map((log) => log.service),
     )
   }
+  await appliance.secrets.learn()
   return Promise.all(
-    chosen.map(async (log) => ({ ...log, lines: await readLogTail(appliance.ports.files, log.file, count) })),
+    chosen.map(async (log) => {
+      const lines = await readLogTail(appliance.ports.files, log.file, count)
+      return { ...log, lines: lines.map((line) => redact(line)) }
+    }),
   )
 }
 

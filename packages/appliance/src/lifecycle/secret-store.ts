@@ -1,7 +1,9 @@
 import { join } from 'node:path'
+import { isAppError } from '@caretaker/kernel/errors.ts'
 import { generatePassword } from '@caretaker/kernel/ids.ts'
 import { Secret } from '@caretaker/kernel/secrets.ts'
 import type { Files } from '@caretaker/ports/files.ts'
+import { openSeal } from '../sealing/seal.ts'
 import { ensureStateSeal } from '../sealing/state-seal.ts'
 import { readStateFile, writeStateFile } from './state-file.ts'
 
@@ -13,6 +15,11 @@ export interface SecretStore {
   /** Puts a new value in place of the old one. */
   replace(name: string, value: string): Promise<Secret>
   removeAll(prefix: string): Promise<void>
+  /**
+   * Opens all of them, so that texts of others that this process passes on have every one masked. Changes nothing on disk, and
+   * skips what cannot be opened: nothing uses that either.
+   */
+  learn(): Promise<void>
 }
 
 /** What the file holds: names readable, values sealed. */
@@ -53,6 +60,16 @@ export function createSecretStore(
       const token = (await readAll())[name]
       if (token === undefined) return undefined
       return new Secret(name, (await ensureStateSeal(files, stateFolder, keys)).decrypt(token))
+    },
+    async learn() {
+      try {
+        const stored = await readStateFile<SealedSecrets>(files, path)
+        if (stored?.seal === undefined) return
+        const seal = await openSeal(stored.seal, keys.age_identity.reveal())
+        for (const [name, token] of Object.entries(stored.values)) new Secret(name, seal.decrypt(token))
+      } catch (error) {
+        if (!isAppError(error)) throw error
+      }
     },
     replace: (name, value) => inTurn(files, () => put(name, value)),
     removeAll: (prefix) =>

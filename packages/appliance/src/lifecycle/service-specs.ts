@@ -8,6 +8,7 @@ import { databaseAddress } from './app-database.ts'
 import { appFolders, volumeFolder } from './app-files.ts'
 import type { AppRecord } from './app-records.ts'
 import type { LoadedRelease } from './app-release.ts'
+import { secretValue } from './app-secrets.ts'
 import { type Appliance, programFolder } from './appliance.ts'
 import { serviceLog } from './folders.ts'
 
@@ -63,12 +64,22 @@ export async function serviceSpec(
       secrets: appliance.config.applications[app]?.secrets ?? {},
       environment: {},
     }),
+    secrets: service.secrets.map(({ secret }) =>
+      secretValue(appliance, application, sourceOf(application, secret)),
+    ),
     owner: appliance.serviceUser,
     logFile: serviceLog(appliance.folders, app, service.name),
     stop: { ...DEFAULT_STOP, signal: service.stopSignal, graceMs: service.stopGraceMs },
     health: healthOf(application, service, port),
     restart: service.restart === 'unless-stopped' ? 'always' : service.restart,
   }
+}
+
+/** The key in the config of a secret of the compose file. */
+function sourceOf(application: Application, name: string): string {
+  const found = application.secrets.find((secret) => secret.name === name)
+  if (!found) throw new Error(`${application.name} declares no secret ${name}`)
+  return found.source
 }
 
 /** Entrypoint and command as one list of words; `checkRuntime` has refused everything else. */

@@ -36,6 +36,8 @@ export interface ServiceSpec {
   readonly command: readonly [string, ...string[]]
   readonly cwd: string
   readonly env: Readonly<Record<string, MaybeSecret>>
+  /** Secrets that it reads from files when it starts. */
+  readonly secrets?: readonly Secret[]
   readonly owner: Owner | undefined
   readonly logFile: string
   readonly stop: StopSpec
@@ -102,5 +104,13 @@ export function specHash(spec: ServiceSpec): string {
   )
   const { cwd, owner, releaseId } = spec
   const command = spec.revision ?? spec.command
-  return hashOf({ command, cwd, env, owner: owner ?? null, releaseId }).slice(0, 16)
+  const secrets = (spec.secrets ?? []).map((secret) => secret.fingerprint())
+  return hashOf({
+    command,
+    cwd,
+    env,
+    owner: owner ?? null,
+    releaseId,
+    ...(secrets.length === 0 ? {} : { secrets }),
+  }).slice(0, 16)
 }

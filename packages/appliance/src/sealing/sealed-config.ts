@@ -1,3 +1,4 @@
+import { Secret } from '@caretaker/kernel/secrets.ts'
 import { isMap, isScalar, type Node, type Pair, parseDocument, type YAMLMap } from 'yaml'
 import { isSealed, type Seal } from './seal.ts'
 
@@ -44,7 +45,16 @@ function replaceSecrets(text: string, change: (value: string) => string): string
   return result
 }
 
+/** The values of the secret leaves of a config text, whether it is valid or not; those that are sealed are left out. */
+export function secretsOfConfigText(text: string): readonly Secret[] {
+  const root = parseDocument(text, { logLevel: 'silent' }).contents
+  return secretLeaves(mapAt(isMap(root) ? root : undefined, 'caretaker'))
+    .filter(({ value }) => !isSealed(value))
+    .map(({ name, value }) => new Secret(name, value))
+}
+
 interface Leaf {
+  readonly name: string
   readonly value: string
   readonly start: number
   readonly end: number
@@ -60,7 +70,7 @@ function secretLeaves(caretaker: YAMLMap | undefined): Leaf[] {
   return [...keys, ...ofApps].flatMap((pair) => {
     const node = pair.value as Node | null
     if (!isScalar(node) || typeof node.value !== 'string' || !node.range) return []
-    return [{ value: node.value, start: node.range[0], end: node.range[1] }]
+    return [{ name: nameOf(pair), value: node.value, start: node.range[0], end: node.range[1] }]
   })
 }
 

@@ -170,6 +170,7 @@ export function describeFiles(name: string, make: () => Promise<FilesUnderTest>)
       const space = await files.space(world.folder)
       expect(space.totalBytes).toBeGreaterThan(0)
       expect(space.availableBytes).toBeLessThanOrEqual(space.totalBytes)
+      expect(typeof space.inMemory).toBe('boolean')
     })
 
     it('carries the durable writers', async () => {

@@ -10,6 +10,7 @@ import type { Appliance } from '../appliance.ts'
 import { assertServable } from '../check-config.ts'
 import { assertStorage } from '../check-storage.ts'
 import { readFacts } from '../facts.ts'
+import { diskSecrets } from '../folders.ts'
 import { readStateFile } from '../state-file.ts'
 import { type ApplianceCheck, asFound, type Found, type Scene } from './finding.ts'
 import { roomAt } from './machine-checks.ts'
@@ -28,6 +29,7 @@ export const FILE_CHECKS: readonly ApplianceCheck[] = [
     },
   },
   { name: 'seal', says: 'what is sealed can be opened', look: seal },
+  { name: 'secrets', says: 'secret files of applications lie in memory', look: secretsInMemory },
   { name: 'state files', says: 'every file of the state folder is whole', look: stateFiles },
   { name: 'releases', says: 'every release that runs is on this machine', look: releases },
   { name: 'storage', says: "the data volume is this appliance's own", look: storage },
@@ -65,6 +67,18 @@ async function seal({ appliance }: Pick<Scene, 'appliance'>): Promise<readonly F
   const path = join(stateFolder, 'seal.age')
   if ((await ports.files.readText(path)) !== undefined) return []
   return [{ code: 'SEAL_BROKEN', what: `${path} is missing`, next }]
+}
+
+async function secretsInMemory({ appliance: { folders } }: Scene): Promise<readonly Found[]> {
+  if (folders.secrets !== diskSecrets(folders.run)) return []
+  return [
+    {
+      result: 'notice',
+      code: 'SECRETS_ON_DISK',
+      what: `while applications run, the secrets that they read as files lie on disk, in ${folders.secrets}: /dev/shm is no tmpfs`,
+      next: 'Mount one: "mount -t tmpfs -o mode=1777 tmpfs /dev/shm", then "caretaker down" and "caretaker up"',
+    },
+  ]
 }
 
 async function stateFiles({ appliance }: Scene): Promise<readonly Found[]> {

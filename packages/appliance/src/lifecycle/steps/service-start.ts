@@ -6,7 +6,7 @@ import { type ServiceSpec, specHash } from '../../runtime/runtime.ts'
 import { POSTGRES_SERVICE } from '../app-database.ts'
 import { type AppRecord, readAppRecord, updateAppRecord } from '../app-records.ts'
 import { type LoadedRelease, loadRelease } from '../app-release.ts'
-import { writeSecretFiles } from '../app-secrets.ts'
+import { hasSecretFiles, writeSecretFiles } from '../app-secrets.ts'
 import type { Appliance } from '../appliance.ts'
 import { serviceSpec } from '../service-specs.ts'
 
@@ -32,7 +32,9 @@ export const serviceStart = (appliance: Appliance) =>
       if (needsPort(named) && record.ports[service] === undefined) return { state: 'needed', before: null }
       const spec = await serviceSpec(appliance, loaded, record, named)
       const isWanted =
-        status.specHash === specHash(spec) && (await isHealthy(appliance, loaded, spec, signal))
+        status.specHash === specHash(spec) &&
+        (await hasSecretFiles(appliance, loaded.application)) &&
+        (await isHealthy(appliance, loaded, spec, signal))
       return isWanted ? { state: 'done' } : { state: 'needed', before: null }
     },
     async apply({ app, releaseId, service }, _before, { signal }) {

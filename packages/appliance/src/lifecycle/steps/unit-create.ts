@@ -30,7 +30,6 @@ export const unitCreate = (appliance: Appliance) =>
       await storage.createUnit(app)
       await ports.files.makeFolder(folders.volatile, 0o711)
       await ports.files.makeFolder(folders.run, 0o711)
-      await ports.files.makeFolder(`${folders.run}/secrets`, 0o711)
       await ports.files.makeFolder(`${folders.run}/pg`, 0o711)
       for (const folder of await wantedFolders(appliance, app, releaseId))
         await makeServiceFolder(appliance, folder)
@@ -46,9 +45,9 @@ async function wantedFolders(
 ): Promise<readonly string[]> {
   const loaded = await loadRelease(appliance, app, releaseId).catch(() => undefined)
   if (!loaded) return []
-  const { volatile, home, secrets } = appFolders(appliance, app)
+  const { volatile, home } = appFolders(appliance, app)
   const volumes = loaded.application.volumes.map((volume) => volumeFolder(appliance, app, volume))
-  return [volatile, home, secrets, ...volumes]
+  return [volatile, home, ...volumes]
 }
 
 function dataGone(appliance: Appliance, app: string): AppError {

@@ -46,6 +46,13 @@ export function faultsOf(lab: Lab, folders: DoctorFolders): readonly Fault[] {
     eyes: { ports: { clock: { ...lab.clock, now: () => new Date(shownMs()) } } },
   })
 
+  /** A machine without any tmpfs. */
+  function allOnDisk(): Planted {
+    const { files } = lab.ports
+    const space = async (path: string) => ({ ...(await files.space(path)), inMemory: false })
+    return { eyes: { ports: { files: { ...files, space } } } }
+  }
+
   /** Space as a nearly full disk would report it, at one folder. */
   function spaceAt(
     folder: () => string,
@@ -181,6 +188,7 @@ export function faultsOf(lab: Lab, folders: DoctorFolders): readonly Fault[] {
       'DISK_FULL',
       () => spaceAt(() => lab.stateFolder, { availableBytes: 1000 }),
     ],
+    ['no place in memory for secret files', 'SECRETS_ON_DISK', allOnDisk],
     ['data volume without room', 'DISK_FULL', () => spaceAt(() => data, { availableBytes: 1000 })],
     ['volatile volume without room', 'DISK_FULL', () => spaceAt(() => volatile, { availableBytes: 1000 })],
     [
