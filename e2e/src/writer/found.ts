@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto'
+import { createReadStream, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import type { TestAppliance } from '../support/appliance.ts'
+import { query } from '../support/postgres.ts'
+
+/** What is there after a run, seen by SQL and by reading files: the guestbook's own word is not asked for it. */
+export interface Found {
+  readonly numbers: readonly FoundNumber[]
+  readonly entries: readonly FoundEntry[]
+}
+
+export interface FoundNumber {
+  readonly n: number
+  /** Hash in the row. */
+  readonly sha256: string
+  /** Hash of the file on disk; undefined when there is no file. */
+  readonly onDisk: string | undefined
+}
+
+export interface FoundEntry {
+  readonly id: number
+  readonly name: string
+  /** Of its upload, if it has one. */
+  readonly sha256: string | undefined
+  readonly onDisk: string | undefined
+}
+
+/** Looks into the database and the files of the guestbook, which must be running. */
+export async function lookAt(appliance: TestAppliance): Promise<Found> {
+  const { web } = await appliance.pids()
+  const url = variableOf(web, 'DATABASE_URL')
+  const folder = variableOf(web, 'DATA_DIR_FILES')
+  const numbers: FoundNumber[] = []
+  for (const row of await query(url, 'select n::float8 as n, id, sha256 from numbers order by n')) {
+    const { n, id, sha256 } = row as { n: number; id: string; sha256: string }
+    numbers.push({ n, sha256, onDisk: await hashOf(join(folder, id)) })
+  }
+  const entries: FoundEntry[] = []
+  const text =
+    'select e.id::float8 as id, e.name, u.id as file, u.sha256 from entries e left join uploads u on u.entry_id = e.id'
+  for (const row of await query(url, `${text} order by e.id`)) {
+    const { id, name, file, sha256 } = row as { id: number; name: string; file?: string; sha256?: string }
+    const onDisk = file ? await hashOf(join(folder, file)) : undefined
+    entries.push({ id, name, sha256: sha256 ?? undefined, onDisk })
+  }
+  return { numbers, entries }
+}
+
+/** A variable of the environment of a process. */
+function variableOf(pid: number | undefined, name: string): string {
+  const found = readFileSync(`/proc/${pid}/environ`, 'utf8')
+    .split('\0')
+    .find((each) => each.startsWith(`${name}=`))
+  if (found === undefined) throw new Error(`the process ${pid} has no ${name}`)
+  return found.slice(name.length + 1)
+}
+
+async function hashOf(path: string): Promise<string | undefined> {
+  const sum = createHash('sha256')
+  try {
+    await pipeline(createReadStream(path), sum)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+  return sum.digest('hex')
+}
