@@ -86,8 +86,7 @@ function troubleTable(memories: readonly Memory[]): readonly string[] {
 function gapTable(gaps: readonly Gap[]): readonly string[] {
   const rows = new Map<string, number[]>()
   for (const { kill, ms } of gaps) {
-    const [alone, ...others] = kill.victims
-    const name = alone ? (others.length > 0 ? `${others.length + 1} together` : alone) : 'nothing was there'
+    const name = kill.victims.length === 1 ? (kill.victims[0] as string) : `${kill.victims.length} together`
     rows.set(name, [...(rows.get(name) ?? []), ms])
   }
   const seconds = (ms: number | undefined) => ((ms ?? 0) / 1000).toFixed(2).padStart(8)

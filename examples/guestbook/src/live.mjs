@@ -40,7 +40,7 @@ export function openLive(pool, databaseUrl) {
     pumping = pumping
       .then(async () => {
         if (stopped) return
-        position ??= await newestId()
+        if (position === undefined) begin(await newestId())
         await readAll(position, (entry) => {
           position = entry.id
           for (const reader of readers) if (!reader.catchingUp) send(reader, entry)
@@ -48,6 +48,11 @@ export function openLive(pool, databaseUrl) {
       })
       .catch((error) => console.error(`Live entries wait for the database: ${error.message}`))
     return pumping
+  }
+
+  /** Where reading starts is set once, so that no entry lies between a reader's first and the first that is told. */
+  function begin(newest) {
+    position ??= newest
   }
 
   async function newestId() {
@@ -88,6 +93,7 @@ export function openLive(pool, databaseUrl) {
     /** Serves one reader until it leaves. `after`: the last id it has, or undefined to begin with what comes next. */
     async serve(response, after) {
       const newest = await newestId()
+      begin(newest)
       // An id from before a restore may be above all that is here.
       const reader = { response, sent: Math.min(after ?? newest, newest), catchingUp: true }
       response.on('close', () => readers.delete(reader))

@@ -3,6 +3,9 @@ import { readableId } from '@caretaker/kernel/ids.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import { type Cluster, socketPath } from './cluster.ts'
 
+/** LOCK_FILE_LINE_PM_STATUS of pidfile.h, counted from 0. */
+const STATUS_LINE = 7
+
 /**
  * Removes what a server that is gone left behind and that would stop the next one.
  *
@@ -17,7 +20,7 @@ export async function removeStaleLocks(
   files: Pick<Files, 'readText' | 'stat' | 'write' | 'remove'>,
   cluster: Pick<Cluster, 'app' | 'dataFolder' | 'runFolder'>,
 ): Promise<void> {
-  const lock = `${cluster.dataFolder}/postmaster.pid`
+  const lock = lockFile(cluster)
   const pid = (await files.readText(lock))?.split('\n')[0]?.trim() ?? ''
   if (/^\d+$/.test(pid) && (await files.stat(`/proc/${pid}`))) {
     if (await worksIn(files, pid, cluster.dataFolder)) {
@@ -32,6 +35,19 @@ export async function removeStaleLocks(
   const socket = socketPath(cluster.runFolder)
   await files.remove(`${socket}.lock`)
   await files.remove(socket)
+}
+
+/** Whether the server has been told to end: it says so in its lock file, as pg_ctl reads it (pidfile.h). */
+export async function isStopping(
+  files: Pick<Files, 'readText'>,
+  cluster: Pick<Cluster, 'dataFolder'>,
+): Promise<boolean> {
+  const lines = (await files.readText(lockFile(cluster)))?.split('\n') ?? []
+  return lines[STATUS_LINE]?.trim() === 'stopping'
+}
+
+function lockFile({ dataFolder }: Pick<Cluster, 'dataFolder'>): string {
+  return `${dataFolder}/postmaster.pid`
 }
 
 /** Whether the working folder of the process is `folder`, whatever path it is known by. */

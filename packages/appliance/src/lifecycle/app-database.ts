@@ -1,22 +1,28 @@
 import { join } from 'node:path'
+import { isAppError } from '@caretaker/kernel/errors.ts'
 import { generatePassword } from '@caretaker/kernel/ids.ts'
 import { hashOf } from '@caretaker/kernel/json.ts'
 import { Secret } from '@caretaker/kernel/secrets.ts'
+import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import type { DatabaseAddress } from '@caretaker/ports/database.ts'
 import { appAddress, superuserAddress } from '../database/address.ts'
 import { type Cluster, serverCommand } from '../database/cluster.ts'
+import { checkPostgres, waitForPostgres } from '../database/health.ts'
 import { planPostgresMemory } from '../database/memory.ts'
 import { findPostgresPrograms, type PostgresPrograms } from '../database/programs.ts'
+import { isStopping } from '../database/stale-locks.ts'
 import { startCluster } from '../database/start.ts'
 import { STOP_LIMIT_MS } from '../database/stop.ts'
 import { resetSuperuserPassword } from '../database/superuser.ts'
-import type { ServiceSpec } from '../runtime/runtime.ts'
+import { type ServiceSpec, specHash } from '../runtime/runtime.ts'
 import { appFolders } from './app-files.ts'
 import { type Appliance, programFolder } from './appliance.ts'
 import { serviceLog } from './folders.ts'
 
 /** Service name of the Postgres of an application. No service of a compose file may have it. */
 export const POSTGRES_SERVICE = 'postgres'
+/** How long a recovery is waited for, as at a start. */
+const RECOVERY_LIMIT_MS = 10 * MINUTE_MS
 
 /** The Postgres cluster of an application as the config and the machine want it. */
 export function clusterOf(appliance: Appliance, app: string): Cluster {
@@ -93,7 +99,32 @@ async function ensureOurPassword(appliance: Appliance, app: string): Promise<voi
 }
 
 /**
- * Starts the Postgres of an application through the runtime and waits until it answers.
+ * Waits for the Postgres of an application that runs and recovers from a crash or still starts. Nothing when it
+ * answers, does not run or is on its way down.
+ * @throws AppError POSTGRES_START_FAILED when it ends meanwhile, POSTGRES_UNREACHABLE
+ */
+export async function awaitRecovery(
+  appliance: Appliance,
+  app: string,
+  signal: AbortSignal,
+): Promise<'ready' | 'not there'> {
+  const { ports, runtime, secrets } = appliance
+  const status = await runtime.status(app, POSTGRES_SERVICE)
+  if (status?.state !== 'running' || !status.identity) return 'not there'
+  if (!(await secrets.find(`${app}/superuser`))) return 'not there'
+  const address = await adminAddress(appliance, app)
+  const health = await checkPostgres(ports.databases, address)
+  if (health.state === 'ready') return 'ready'
+  const cluster = clusterOf(appliance, app)
+  if (health.state !== 'starting' || (await isStopping(ports.files, cluster))) return 'not there'
+  const server = { identity: status.identity, logFile: cluster.logFile, app }
+  await waitForPostgres(ports, server, address, { timeoutMs: RECOVERY_LIMIT_MS, signal })
+  return 'ready'
+}
+
+/**
+ * Starts the Postgres of an application through the runtime and waits until it answers. One that runs as it should
+ * and recovers is only waited for: a stop would make it begin anew, and takes it up to a minute in that state.
  * @throws AppError as `startCluster`
  */
 export async function startDatabase(appliance: Appliance, app: string, signal: AbortSignal): Promise<void> {
@@ -108,6 +139,14 @@ export async function startDatabase(appliance: Appliance, app: string, signal: A
       return status.identity
     },
     stop: () => runtime.stop(app, POSTGRES_SERVICE),
+  }
+  const present = await runtime.status(app, POSTGRES_SERVICE)
+  if (present?.specHash === specHash(spec)) {
+    const outcome = await awaitRecovery(appliance, app, signal).catch((error: unknown) => {
+      if (isAppError(error, 'POSTGRES_START_FAILED')) return 'not there'
+      throw error
+    })
+    if (outcome === 'ready') return
   }
   // One that runs with other settings, or does not answer, makes room first.
   await runtime.stop(app, POSTGRES_SERVICE)

@@ -10,6 +10,7 @@ import { createDatabase, ensureRole, hasDatabase } from '../../database/roles.ts
 import { specHash } from '../../runtime/runtime.ts'
 import {
   adminAddress,
+  awaitRecovery,
   clusterOf,
   databaseAddress,
   POSTGRES_SERVICE,
@@ -100,8 +101,10 @@ export const databaseCreate = (appliance: Appliance) =>
         return { state: 'needed', before: null }
       }
     },
-    async apply({ app, extensions }) {
+    async apply({ app, extensions }, _before, { signal }) {
       const { ports, folders } = appliance
+      // A process of it that died a moment ago makes all of it recover.
+      await awaitRecovery(appliance, app, signal)
       const admin = await adminAddress(appliance, app)
       const address = await databaseAddress(appliance, app)
       const record = await readAppRecord(ports.files, folders.apps, app)
@@ -122,7 +125,7 @@ export const databaseCreate = (appliance: Appliance) =>
       await updateAppRecord(ports.files, folders.apps, app, { databaseCreated: true })
     },
     undo: 'not-needed',
-    timeoutMs: 5 * MINUTE_MS,
+    timeoutMs: 12 * MINUTE_MS,
   })
 
 /** While Postgres is stopped nothing can be asked: a database that was made is taken to be there. */
