@@ -19,7 +19,11 @@ export default defineConfig({
       {
         test: {
           name: 'real',
-          include: ['packages/*/src/**/*.real.test.ts', 'apps/*/src/**/*.real.test.ts', 'e2e/src/**/*.test.ts'],
+          include: [
+            'packages/*/src/**/*.real.test.ts',
+            'apps/*/src/**/*.real.test.ts',
+            'e2e/src/**/*.test.ts',
+          ],
           exclude: ['e2e/src/root/**'],
           pool: 'forks',
           testTimeout: 120_000,

@@ -11,11 +11,11 @@ const filters = process.argv.slice(2)
 const total = { passed: 0, failed: 0, skipped: 0 }
 
 const checks = [
-  ['format', bin('biome'), ['check', '--diagnostic-level=error', '.']],
-  ['types', bin('tsc'), ['--noEmit', '-p', '.']],
-  ['lint', bin('oxlint'), ['--type-aware', '--deny-warnings', '.']],
+  { name: 'format', file: bin('biome'), args: ['check', '--diagnostic-level=error', '.'] },
+  { name: 'types', file: bin('tsc'), args: ['--noEmit', '-p', '.'] },
+  { name: 'lint', file: bin('oxlint'), args: ['--type-aware', '--deny-warnings', '.'] },
 ]
-for (const [name, file, args] of filters.length === 0 ? checks : []) {
+for (const { name, file, args } of filters.length === 0 ? checks : []) {
   const started = Date.now()
   const { code, output } = await run(file, args, { quiet: true, env })
   process.stdout.write(

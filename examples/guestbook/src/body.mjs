@@ -49,7 +49,7 @@ export function readForm(request, store) {
       const undone = receiving
         ? receiving.then(({ file }) => store.remove(file)).catch(() => undefined)
         : undefined
-      Promise.resolve(undone).then(() => reject(error))
+      void Promise.resolve(undone).then(() => reject(error))
     }
     form.on('field', (name, value) => {
       fields[name] = value

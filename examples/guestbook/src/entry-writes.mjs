@@ -53,7 +53,7 @@ function checkEntry(fields) {
 function text(value, what, most) {
   const given = typeof value === 'string' ? value.trim().replaceAll('\r\n', '\n') : ''
   if (given === '') throw new HttpError(422, `${what} is missing`)
-  if ([...given].length > most) throw new HttpError(422, `${what} may have ${most} characters at most`)
+  if (Array.from(given).length > most) throw new HttpError(422, `${what} may have ${most} characters at most`)
   if (given.includes('\0')) throw new HttpError(422, `${what} has a character that cannot be stored`)
   return given
 }

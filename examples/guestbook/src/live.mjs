@@ -69,7 +69,7 @@ export function openLive(pool, databaseUrl) {
       if (ended) return
       ended = true
       client.end().catch(() => undefined)
-      if (!stopped) retry = setTimeout(listen, RECONNECT_MS)
+      if (!stopped) retry = setTimeout(() => void listen(), RECONNECT_MS)
     }
     client.on('error', again)
     client.on('end', again)
@@ -85,9 +85,9 @@ export function openLive(pool, databaseUrl) {
 
   const heartbeat = setInterval(() => {
     for (const { response } of readers) response.write(': still here\n\n')
-    if (readers.size > 0) pump()
+    if (readers.size > 0) void pump()
   }, HEARTBEAT_MS)
-  listen()
+  void listen()
 
   return {
     /** Serves one reader until it leaves. `after`: the last id it has, or undefined to begin with what comes next. */
