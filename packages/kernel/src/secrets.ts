@@ -89,6 +89,20 @@ export function deriveSecret(name: string, value: MaybeSecret, make: (plain: str
 }
 
 /**
+ * Takes note of the passwords of the URLs in a text, so that {@link redact} finds them in other forms and places too.
+ */
+export function learnUrlPasswords(name: string, text: string): void {
+  for (const [, password = ''] of text.matchAll(/[a-z][a-z0-9+.-]{0,30}:\/\/[^\s:/@]*:([^\s/]+)@/gi)) {
+    new Secret(name, password)
+    try {
+      new Secret(name, decodeURIComponent(password))
+    } catch {
+      // It is written as it is.
+    }
+  }
+}
+
+/**
  * The text with every known secret value and every password inside a URL masked.
  * Takes time in proportion to the length of the text, whatever it holds.
  * Also finds the URL-encoded, the JSON-escaped and the base64 form of a secret, and the lines of a long one.

@@ -13,6 +13,7 @@ import type { Surrounding } from '../lifecycle/appliance.ts'
 import type { SeenDaemon } from '../lifecycle/doctor/finding.ts'
 import { examine } from '../lifecycle/doctor.ts'
 import { runFolder } from '../lifecycle/folders.ts'
+import { learnSecrets } from '../lifecycle/learn-secrets.ts'
 import { type OpenedInForce, openInForce } from '../lifecycle/open.ts'
 import { status } from '../lifecycle/status.ts'
 import { readIdentity } from '../sealing/identity-file.ts'
@@ -40,13 +41,13 @@ export async function collectBundle(
 ): Promise<readonly Collected[]> {
   const { ports, stateFolder, programs } = around
   const { files } = ports
-  await learnSecrets(around, configFile)
+  await learnFromFiles(around, configFile)
   const opened = await openInForce(around, configFile).catch((error: unknown) => toAppError(error))
   const inForce = async (): Promise<OpenedInForce> => {
     if (opened instanceof Error) throw opened
     return opened
   }
-  if (!(opened instanceof Error)) await opened.appliance.secrets.learn()
+  if (!(opened instanceof Error)) await learnSecrets(opened.appliance)
   const run = runFolder(stateFolder, ports.machine.user().uid)
   const operations = await listOperations(files, stateFolder).catch(() => [])
   const json = (name: string, value: () => unknown) => entry(name, async () => indented(await value()))
@@ -77,7 +78,7 @@ export async function collectBundle(
 }
 
 /** Takes note of every secret that can be found, also in a config that is not valid, so that all of them are masked. */
-async function learnSecrets(around: Surrounding, configFile: string | undefined): Promise<void> {
+async function learnFromFiles(around: Surrounding, configFile: string | undefined): Promise<void> {
   const { files } = around.ports
   const { stateFolder } = around
   await readIdentity(files, stateFolder).catch(() => undefined)

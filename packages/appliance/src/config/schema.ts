@@ -111,6 +111,10 @@ const application = z.strictObject({
       (value) => !value.startsWith('-'),
       'must be a folder, an archive or a git URL, and must not begin with "-"',
     )
+    .refine(
+      (value) => !/^[a-z0-9+.-]+:\/\/[^/@]*:[^/@]*@/i.test(value),
+      'must hold no password: it would be seen in the list of processes. Use ssh:// with a key',
+    )
     .describe('Where it comes from: a folder, an archive or a git URL.'),
   ref: plainText(200)
     .regex(/^[A-Za-z0-9][A-Za-z0-9._/+-]*$/, 'must be the name of a branch or tag, or a commit')

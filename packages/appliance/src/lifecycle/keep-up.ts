@@ -12,6 +12,7 @@ import { writeSecretFiles } from './app-secrets.ts'
 import { type Appliance } from './appliance.ts'
 import { addFailure, clearFailure, type Facts, readFacts, updateFacts } from './facts.ts'
 import { GATEWAY_SERVICE, gatewaySpec } from './gateway-service.ts'
+import { learnSecrets } from './learn-secrets.ts'
 import { asGuest } from './lock-guests.ts'
 import { isGatewayCurrent, refreshGateway } from './refresh-gateway.ts'
 import { serviceSpec } from './service-specs.ts'
@@ -212,7 +213,7 @@ export class UpKeeper {
     { app, service, logFile }: ServiceStatus,
     because: string,
   ): Promise<void> {
-    await appliance.secrets.learn()
+    await learnSecrets(appliance)
     const lines = await readLogTail(appliance.ports.files, logFile, 3)
     const said = lines.length === 0 ? '' : `; it last wrote: ${lines.join(' | ')}`
     const name = app === APPLIANCE ? service : `${app} ${service}`

@@ -4,6 +4,7 @@ import { redact } from '@caretaker/kernel/secrets.ts'
 import { readLogTail } from '../runtime/logs.ts'
 import { APPLIANCE } from '../runtime/runtime.ts'
 import type { Appliance } from './appliance.ts'
+import { learnSecrets } from './learn-secrets.ts'
 
 export interface LogLines {
   readonly app: string
@@ -47,7 +48,7 @@ export async function readLogs(
       ofApp.map((log) => log.service),
     )
   }
-  await appliance.secrets.learn()
+  await learnSecrets(appliance)
   return Promise.all(
     chosen.map(async (log) => {
       const lines = await readLogTail(appliance.ports.files, log.file, count)

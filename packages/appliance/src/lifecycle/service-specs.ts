@@ -11,6 +11,7 @@ import type { LoadedRelease } from './app-release.ts'
 import { secretValue } from './app-secrets.ts'
 import { type Appliance, programFolder } from './appliance.ts'
 import { serviceLog } from './folders.ts'
+import { learnFromCompose } from './learn-secrets.ts'
 
 /** Services of the application that listen, in order. */
 export function listeningServices(application: Application): readonly Service[] {
@@ -33,6 +34,7 @@ export async function serviceSpec(
   record: AppRecord,
   service: Service,
 ): Promise<ServiceSpec> {
+  learnFromCompose(application)
   const app = application.name
   const folders = appFolders(appliance, app)
   const source = releaseSourceFolder(appliance.stateFolder, release)

@@ -20,7 +20,9 @@ export interface Seal {
   decrypt(token: string): string
 }
 
-/** Data keys opened by this process, by header: an age decryption takes milliseconds and happens at every start. */
+/**
+ * Data keys opened by this process, by identity and header: only who could open one finds it. An age decryption takes milliseconds and happens at every start.
+ */
 const opened = new Map<string, Seal>()
 
 /** A new data key for the owner of `identity` (AGE-SECRET-KEY-1…) and the age `recovery` recipients. */
@@ -31,7 +33,7 @@ export async function createSeal(identity: string, recovery: readonly string[]):
     encrypter.addRecipient(recipient)
   const key = randomBytes(32)
   const header = Buffer.from(await encrypter.encrypt(key)).toString('base64')
-  return remember(header, key)
+  return remember(identity, header, key)
 }
 
 /**
@@ -39,13 +41,13 @@ export async function createSeal(identity: string, recovery: readonly string[]):
  * @throws AppError SEAL_WRONG_IDENTITY (exit 12) when the identity is none of its recipients
  */
 export async function openSeal(header: string, identity: string): Promise<Seal> {
-  const known = opened.get(header)
+  const known = opened.get(nameOf(identity, header))
   if (known) return known
   const { Decrypter } = await import('age-encryption')
   const decrypter = new Decrypter()
   decrypter.addIdentity(identity)
   try {
-    return remember(header, Buffer.from(await decrypter.decrypt(Buffer.from(header, 'base64'))))
+    return remember(identity, header, Buffer.from(await decrypter.decrypt(Buffer.from(header, 'base64'))))
   } catch (cause) {
     throw new AppError('SEAL_WRONG_IDENTITY', {
       what: 'Sealed secrets cannot be opened',
@@ -61,7 +63,9 @@ export function isSealed(value: string): boolean {
   return TOKEN.test(value)
 }
 
-function remember(header: string, key: Buffer): Seal {
+const nameOf = (identity: string, header: string) => `${identity} ${header}`
+
+function remember(identity: string, header: string, key: Buffer): Seal {
   const seal: Seal = {
     header,
     encrypt(value) {
@@ -90,6 +94,6 @@ function remember(header: string, key: Buffer): Seal {
       }
     },
   }
-  opened.set(header, seal)
+  opened.set(nameOf(identity, header), seal)
   return seal
 }

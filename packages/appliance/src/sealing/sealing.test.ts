@@ -81,6 +81,19 @@ test('another identity opens nothing, and says so with the exit code of a wrong 
   )
 })
 
+test('a seal opened before is not opened by another identity, and a new identity gets a seal of its own', async () => {
+  const files = new MemoryFiles()
+  const keysOf = async () => ({
+    age_identity: new Secret('keys.age_identity', await generateX25519Identity()),
+    recovery: [],
+  })
+  const first = await ensureStateSeal(files, '/state', await keysOf())
+  await expect(openSeal(first.header, await generateX25519Identity())).rejects.toMatchObject({
+    code: 'SEAL_WRONG_IDENTITY',
+  })
+  expect((await ensureStateSeal(files, '/state', await keysOf())).header).not.toBe(first.header)
+})
+
 test('a changed value is refused, not opened to something else', async () => {
   const seal = await createSeal(await generateX25519Identity(), [])
   const token = seal.encrypt('a secret of some length')
