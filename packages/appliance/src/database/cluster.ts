@@ -13,6 +13,8 @@ export interface Cluster {
   readonly dataFolder: string
   /** Folder for the socket, of this cluster alone; volatile. */
   readonly runFolder: string
+  /** Folder of the owner's alone, in memory if it can be had, for the password while the cluster is made. */
+  readonly secretFolder?: string
   readonly logFile: string
   /** The service user; given when we run as root, which Postgres refuses. */
   readonly owner?: Owner

@@ -48,11 +48,11 @@ async function makeOwnFolder(
 /** initdb takes a password from a file only: it is there, readable by the service user alone, while initdb runs. */
 async function withPasswordFile<T>(
   files: Pick<Files, 'write' | 'setOwner' | 'remove'>,
-  { runFolder, owner }: Pick<Cluster, 'runFolder' | 'owner'>,
+  { runFolder, secretFolder = runFolder, owner }: Pick<Cluster, 'runFolder' | 'secretFolder' | 'owner'>,
   password: Secret,
   work: (path: string) => Promise<T>,
 ): Promise<T> {
-  const path = `${runFolder}/initdb-${readableId(8)}`
+  const path = `${secretFolder}/initdb-${readableId(8)}`
   try {
     await files.write(path, `${password.reveal()}\n`, 0o600)
     if (owner) await files.setOwner(path, owner)

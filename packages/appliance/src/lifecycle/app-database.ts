@@ -27,12 +27,13 @@ const RECOVERY_LIMIT_MS = 10 * MINUTE_MS
 /** The Postgres cluster of an application as the config and the machine want it. */
 export function clusterOf(appliance: Appliance, app: string): Cluster {
   const { ports, config, serviceUser } = appliance
-  const { socket, postgres } = appFolders(appliance, app)
+  const { socket, postgres, secrets } = appFolders(appliance, app)
   return {
     app,
     major: config.postgres.major,
     dataFolder: postgres,
     runFolder: socket,
+    secretFolder: secrets,
     logFile: serviceLog(appliance.folders, app, POSTGRES_SERVICE),
     ...(serviceUser ? { owner: serviceUser } : {}),
     label: { appliance: config.id, app, service: POSTGRES_SERVICE },

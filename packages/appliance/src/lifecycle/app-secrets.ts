@@ -16,9 +16,7 @@ export async function writeSecretFiles(appliance: Appliance, application: Applic
   const { files } = appliance.ports
   const { secrets: folder } = appFolders(appliance, application.name)
   if (application.secrets.length === 0) return
-  await files.makeFolder(appliance.folders.secrets, 0o711)
-  await assertOwnFolder(appliance.ports, appliance.folders.secrets)
-  await makeServiceFolder(appliance, folder)
+  await makeSecretFolder(appliance, application.name)
   for (const { name, source } of application.secrets) {
     const path = join(folder, name)
     const value = secretValue(appliance, application, source).reveal()
@@ -28,6 +26,17 @@ export async function writeSecretFiles(appliance: Appliance, application: Applic
     if (appliance.serviceUser) await files.setOwner(`${path}.tmp`, appliance.serviceUser)
     await files.rename(`${path}.tmp`, path)
   }
+}
+
+/**
+ * The folder for the secrets of an application: of the service user, in memory if this machine has a place there.
+ * @throws AppError NO_PERMISSION when the folder around it is not ours alone
+ */
+export async function makeSecretFolder(appliance: Appliance, app: string): Promise<void> {
+  const { ports, folders } = appliance
+  await ports.files.makeFolder(folders.secrets, 0o711)
+  await assertOwnFolder(ports, folders.secrets)
+  await makeServiceFolder(appliance, appFolders(appliance, app).secrets)
 }
 
 /** Whether every secret of the application is where its services read it: memory is empty after a boot. */

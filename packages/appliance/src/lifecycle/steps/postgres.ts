@@ -19,6 +19,7 @@ import {
   startDatabase,
 } from '../app-database.ts'
 import { readAppRecord, updateAppRecord } from '../app-records.ts'
+import { makeSecretFolder } from '../app-secrets.ts'
 import type { Appliance } from '../appliance.ts'
 
 type AppInput = {
@@ -43,6 +44,7 @@ export const postgresCreate = (appliance: Appliance) =>
     async apply({ app }, _before, { signal }) {
       const { ports, secrets, folders } = appliance
       await ports.files.makeFolder(join(folders.run, 'pg'), 0o711)
+      await makeSecretFolder(appliance, app)
       const password = await secrets.obtain(`${app}/superuser`)
       await createCluster(
         ports,
