@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { claim, release } from './claim.mjs'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const toolsFolder = join(root, '.tools')
@@ -64,7 +65,11 @@ export function run(file, args, options = {}) {
 async function stage(name, work) {
   const started = Date.now()
   process.stderr.write(`${name} … `)
-  const result = await work()
+  const patience = setInterval(() => {
+    const seconds = Math.round((Date.now() - started) / 1000)
+    process.stderr.write(`\n  still at it after ${seconds} s; without a network this cannot succeed … `)
+  }, 20_000)
+  const result = await work().finally(() => clearInterval(patience))
   if (result.code !== 0) {
     say('failed')
     say(result.output.trim().split('\n').slice(-15).join('\n'))
@@ -100,6 +105,10 @@ async function ensureTools() {
         '--no-save',
         '--no-audit',
         '--no-fund',
+        '--fetch-retries=2',
+        '--fetch-retry-mintimeout=1000',
+        '--fetch-retry-maxtimeout=10000',
+        '--fetch-timeout=60000',
         '--loglevel=error',
         ...Object.entries(wanted).map(([name, version]) => `${name}@${version}`),
       ],
@@ -174,9 +183,15 @@ async function ensureBuilt() {
 /** All of it, each part only when it is missing or older than its inputs. */
 export async function bootstrap() {
   platform()
+  const busy = join(root, '.bootstrap.pid')
+  for (let told = false; !claim(busy, 'scripts/'); told = true) {
+    if (!told) say('Another command is setting this clone up; waiting for it …')
+    await new Promise((resolve) => setTimeout(resolve, 300))
+  }
   await ensureTools()
   await ensureInstalled()
   await ensureBuilt()
+  release(busy)
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await bootstrap()

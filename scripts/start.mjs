@@ -12,6 +12,7 @@ import {
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { bootstrap, refuse, root } from './bootstrap.mjs'
+import { claim } from './claim.mjs'
 import { localStateFolder } from './local-state.mjs'
 
 const say = (text = '') => process.stdout.write(`${text}\n`)
@@ -34,13 +35,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   })
 }
 
-if (supervisorRuns()) {
+if (!claim(supervisorFile, 'scripts/start.mjs')) {
   say('The local appliance is running already, in another terminal.')
   say()
   await caretaker(['status'])
   process.exit(0)
 }
-writeFileSync(supervisorFile, String(process.pid))
 
 if (!existsSync(config)) await createConfig()
 const applications = JSON.parse(
@@ -96,16 +96,6 @@ async function freePort(start) {
     `${start} to ${start + 199} are all taken`,
     'Stop what uses them: "ss -ltnp" shows it',
   )
-}
-
-/** Whether a supervisor of this state folder lives: its pid is in the file and still a run of this script. */
-function supervisorRuns() {
-  try {
-    const pid = Number(readFileSync(supervisorFile, 'utf8'))
-    return pid !== process.pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('scripts/start.mjs')
-  } catch {
-    return false
-  }
 }
 
 /** Keeps a daemon running: one that a killed supervisor left behind, or a new one whenever it has ended. */

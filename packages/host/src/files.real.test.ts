@@ -1,9 +1,20 @@
 import { execFileSync } from 'node:child_process'
-import { linkSync, lstatSync, lutimesSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdtempSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describeFiles } from '@caretaker/ports/conformance/files.ts'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { writeDurably } from '@caretaker/ports/durable.ts'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createFiles } from './files.ts'
 
 describeFiles('the file system', async () => {
@@ -18,6 +29,25 @@ describe('files of the machine', () => {
     folder = mkdtempSync(join(tmpdir(), 'caretaker-files-'))
   })
   afterEach(() => rmSync(folder, { recursive: true }))
+
+  it('hands every sync to the operating system: the file, and the folder of its name', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'caretaker-sync-'))
+    const handle = await open(folder)
+    const prototype = Object.getPrototypeOf(handle) as { sync: () => Promise<void> }
+    await handle.close()
+    const synced: string[] = []
+    const sync = vi.spyOn(prototype, 'sync').mockImplementation(async function (this: { fd: number }) {
+      synced.push(readlinkSync(`/proc/self/fd/${this.fd}`))
+      fsyncSync(this.fd)
+    })
+    try {
+      await writeDurably(createFiles(), join(folder, 'a'), 'content')
+      expect(synced).toEqual([join(folder, 'a.tmp'), folder])
+    } finally {
+      sync.mockRestore()
+      rmSync(folder, { recursive: true })
+    }
+  })
 
   it('copies a file with two names as one file, counts it once, and leaves pipes out', async () => {
     await files.makeFolder(join(folder, 'from'))

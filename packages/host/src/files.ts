@@ -47,6 +47,11 @@ export function createFiles(): Files {
       await using file = await openForWriting(path, mode)
       await file.writeFile(data)
     },
+    create: async (path, data, mode) => {
+      await using file = await open(path, 'wx', mode)
+      await file.chmod(mode)
+      await file.writeFile(data)
+    },
     append: async (path, data, mode) => {
       if (mode === undefined) return appendFile(path, data)
       await using file = await openForWriting(path, mode, 'a')

@@ -49,6 +49,8 @@ export interface Files {
   makeFolder(path: string, mode?: number): Promise<void>
   /** Creates or replaces the content. `mode` counts for new files only. */
   write(path: string, data: string | Uint8Array, mode?: number): Promise<void>
+  /** Writes a file that must not exist yet; of several callers at once one succeeds. Throws EEXIST. */
+  create(path: string, data: string | Uint8Array, mode: number): Promise<void>
   append(path: string, data: string | Uint8Array, mode?: number): Promise<void>
   truncate(path: string, sizeBytes: number): Promise<void>
   /** fsync of a file or a folder. */

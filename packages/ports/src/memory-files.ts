@@ -97,6 +97,12 @@ export class MemoryFiles implements Files {
     this.#setData(this.#fileAt(path, mode), Buffer.from(data as string))
   }
 
+  async create(path: string, data: string | Uint8Array, mode: number): Promise<void> {
+    this.#check('create', path)
+    if (this.#lookUp(path, false)) throw Object.assign(new Error(`EEXIST: ${path}`), { code: 'EEXIST', path })
+    this.#setData(this.#fileAt(path, mode), Buffer.from(data as string))
+  }
+
   async append(path: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
     this.#check('append', path)
     const file = this.#fileAt(path, mode)

@@ -3,6 +3,7 @@ import { Argument, Command, CommanderError } from 'commander'
 import type { CommandDefinition } from './definition.ts'
 import { globalOptions, optionsOf } from './global-options.ts'
 import { commandHelp, GROUPS, groupHelp, mainHelp } from './help.ts'
+import { unbuiltCommand } from './unbuilt.ts'
 import { usageError } from './usage-error.ts'
 
 export interface Invocation {
@@ -53,7 +54,7 @@ export function parseCommandLine(
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return { kind: 'text', text }
     const asJson = wordsBefore(words, '--').includes('--json')
-    return { kind: 'error', error: usageError(error, stoppedAt), help, asJson }
+    return { kind: 'error', error: unbuiltCommand(words) ?? usageError(error, stoppedAt), help, asJson }
   }
   if (!invocation) return { kind: 'text', text }
   return { kind: 'invocation', invocation }

@@ -3,17 +3,17 @@ import type { CommandDefinition } from '../cli/definition.ts'
 const SCRIPTS: Readonly<Record<string, string>> = {
   bash: `_caretaker() {
   local IFS=$'\\n'
-  COMPREPLY=($(caretaker complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+  COMPREPLY=($("\${COMP_WORDS[0]}" complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
   [ \${#COMPREPLY[@]} -eq 0 ] && compopt -o default
 }
-complete -F _caretaker caretaker`,
+complete -F _caretaker caretaker ./caretaker`,
   zsh: `#compdef caretaker
 _caretaker() {
   local -a found
-  found=(\${(f)"$(caretaker complete -- "\${words[@]:1:$((CURRENT-1))}" 2>/dev/null)"})
+  found=(\${(f)"$("\${words[1]}" complete -- "\${words[@]:1:$((CURRENT-1))}" 2>/dev/null)"})
   if (( \${#found} )); then compadd -a found; else _files; fi
 }
-compdef _caretaker caretaker`,
+compdef _caretaker caretaker ./caretaker`,
   fish: `complete -c caretaker -a '(caretaker complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'`,
 }
 

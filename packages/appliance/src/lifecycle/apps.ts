@@ -16,7 +16,8 @@ import { listAppRecords, readAppRecord, updateAppRecord } from './app-records.ts
 import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
 import { writeConfig } from './keep-config.ts'
 import { type OpenedAppliance, openWithFile } from './open.ts'
-import { applianceSteps, planApp, planRemoveApp, planStopApp } from './plan-up.ts'
+import { applianceSteps, planRemoveApp, planStopApp } from './plan-up.ts'
+import { previewUp } from './preview-up.ts'
 import { refreshGateway } from './refresh-gateway.ts'
 import { runningServices } from './stop-apps.ts'
 import { prepareStateFolder, type UpReport, upLocked } from './up.ts'
@@ -59,15 +60,16 @@ export async function addApp(
   })
 }
 
-/** The steps {@link addApp} would take for the application. @throws as {@link addApp} */
+/** Exactly the steps {@link addApp} would take. @throws as {@link addApp} */
 export async function previewAddApp(
   opened: OpenedAppliance,
   wanted: NewApp,
   signal: AbortSignal,
 ): Promise<readonly Preview[]> {
   const { appliance } = await withApp(opened, wanted, signal)
-  const plan = planApp(appliance, await wantedRelease(appliance, wanted.name, signal))
-  return [await previewPlan(applianceSteps(appliance), plan, signal)]
+  // What cannot be used is refused here as it is there.
+  await wantedRelease(appliance, wanted.name, signal)
+  return previewUp(appliance, { firstStart: false }, signal)
 }
 
 /** The appliance as it is with one more application in its config. */
@@ -110,6 +112,7 @@ async function withApp(
 
 /** A relative folder is meant from where the command was typed; in the config it must not depend on that. */
 function absoluteSource({ source, workingFolder }: NewApp): string {
+  if (/^[a-z0-9.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+|@sha256:\w+)$/i.test(source)) return source
   const isPath = source.startsWith('.') || isAbsolute(source) || !/^[a-z][a-z0-9+.-]*:|@/i.test(source)
   return isPath && source !== '' && !source.startsWith('-') ? resolve(workingFolder, source) : source
 }

@@ -31,13 +31,7 @@ export async function createConfig(
 ): Promise<{ readonly file: string; readonly dns_records: readonly string[] }> {
   const { files, clock } = around.ports
   const { file } = wanted
-  if (await files.stat(file)) {
-    throw new AppError('CONFIG_EXISTS', {
-      what: 'No config was created',
-      why: `${file} exists already, and its keys would be lost`,
-      next: 'Move it away, or write to another file with --out FILE',
-    })
-  }
+  if (await files.stat(file)) throw exists(file)
   const { text, dnsRecords } = await createConfigText({
     domain: wanted.domain,
     hostname: wanted.hostname,
@@ -56,6 +50,10 @@ export async function createConfig(
     now: clock.now(),
   })
   await files.makeFolder(dirname(file), 0o711)
+  // Of two who create it at once, one is told: the keys of neither are lost.
+  await files.create(file, '', 0o600).catch((error: unknown) => {
+    throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? exists(file) : error
+  })
   await writeDurably(files, file, text, 0o600)
   return { file, dns_records: dnsRecords.map(formatDnsRecord) }
 }
@@ -66,5 +64,13 @@ function numberOf(option: string, text: string): number {
     what: 'No config was created',
     why: `${option} wants a whole number, not "${text}"`,
     next: `Write a number after ${option}`,
+  })
+}
+
+function exists(file: string): AppError {
+  return new AppError('CONFIG_EXISTS', {
+    what: 'No config was created',
+    why: `${file} exists already, and its keys would be lost`,
+    next: 'Move it away, or write to another file with --out FILE',
   })
 }

@@ -1,4 +1,4 @@
-import { isAppError, messageOf, toAppError } from '@caretaker/kernel/errors.ts'
+import { type ErrorReport, isAppError, messageOf, toAppError } from '@caretaker/kernel/errors.ts'
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { serviceNamed } from '../application/application.ts'
@@ -10,7 +10,7 @@ import { readAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
 import { writeSecretFiles } from './app-secrets.ts'
 import { type Appliance } from './appliance.ts'
-import { addFailure, clearFailure, type Facts, readFacts, updateFacts } from './facts.ts'
+import { clearFailure, type Facts, readFacts, replaceFailure, updateFacts } from './facts.ts'
 import { GATEWAY_SERVICE, gatewaySpec } from './gateway-service.ts'
 import { learnSecrets } from './learn-secrets.ts'
 import { asGuest } from './lock-guests.ts'
@@ -25,6 +25,8 @@ interface Trouble {
   endedAtMs: number[]
   restartAtMs: number | undefined
   because: string
+  /** The last try to start it failed, and that is its part's failure. */
+  couldNotStart: boolean
   /** A start that failed may leave nothing the runtime knows of; this stands for it. */
   last: ServiceStatus
 }
@@ -169,8 +171,11 @@ export class UpKeeper {
     trouble.restartAtMs = undefined
     try {
       await startAgain(appliance, status, signal)
+      if (trouble.couldNotStart) await this.#forget(appliance, app)
+      trouble.couldNotStart = false
       return { app, service, did: 'started it again', because: trouble.because }
     } catch (error) {
+      trouble.couldNotStart = true
       await this.#fail(appliance, app, error)
       return { app, service, did: 'could not start it', because: messageOf(error) }
     }
@@ -201,6 +206,7 @@ export class UpKeeper {
       endedAtMs: [],
       restartAtMs: undefined,
       because: '',
+      couldNotStart: false,
       last,
     }
     trouble.last = last
@@ -230,10 +236,19 @@ export class UpKeeper {
     await this.#record(appliance, app, toAppError(error).toReport())
   }
 
-  async #record(appliance: Appliance, app: string, failure: Parameters<typeof addFailure>[2]): Promise<void> {
+  /** What kept it from starting is over; a crash loop is not, before it has run for a while. */
+  async #forget(appliance: Appliance, app: string): Promise<void> {
+    await updateFacts(appliance.ports.files, appliance.stateFolder, ({ failures }) =>
+      failures[partOf(app)]?.code === 'SERVICE_CRASH_LOOP'
+        ? {}
+        : { failures: clearFailure(failures, partOf(app)) },
+    )
+  }
+
+  async #record(appliance: Appliance, app: string, failure: ErrorReport): Promise<void> {
     const { files, clock } = appliance.ports
     await updateFacts(files, appliance.stateFolder, ({ failures }) => ({
-      failures: addFailure(failures, partOf(app), failure, clock.now().toISOString()),
+      failures: replaceFailure(failures, partOf(app), failure, clock.now().toISOString()),
     }))
   }
 }

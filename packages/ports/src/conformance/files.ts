@@ -49,6 +49,15 @@ export function describeFiles(name: string, make: () => Promise<FilesUnderTest>)
       await expect(files.setOwner(missing, { uid: 0, gid: 0 })).rejects.toMatchObject(refused)
     })
 
+    it('creates a file for one of several callers, and never over another', async () => {
+      const tries = await Promise.allSettled(
+        ['one', 'two', 'three'].map((text) => files.create(at('a'), text, 0o600)),
+      )
+      expect(tries.filter((entry) => entry.status === 'fulfilled')).toHaveLength(1)
+      await expect(files.create(at('a'), 'again', 0o600)).rejects.toMatchObject({ code: 'EEXIST' })
+      expect((await files.stat(at('a')))?.mode).toBe(0o600)
+    })
+
     it('writes, replaces, appends and cuts content', async () => {
       await files.write(at('a'), 'first')
       await files.write(at('a'), 'one')

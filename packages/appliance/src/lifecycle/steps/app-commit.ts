@@ -16,7 +16,7 @@ export const appCommit = (appliance: Appliance) =>
   defineStep<ReleaseInput, null>({
     kind: 'app.commit',
     describe: ({ app, releaseId }) =>
-      `Run the smoke test of ${app} and record ${releaseId} as the release that runs`,
+      `Run the smoke test of ${app}, if it has one, and record ${releaseId} as the release that runs`,
     async check({ app, releaseId }) {
       const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
       return record.releaseId === releaseId && !record.stopped
