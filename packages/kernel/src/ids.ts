@@ -31,3 +31,11 @@ export function generatePassword(): string {
 export function isName(text: string): boolean {
   return /^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/.test(text)
 }
+
+/** Names of the appliance's own parts, which no application may have: logs and states are named by them. */
+const OWN_PARTS = new Set(['appliance', 'daemon', 'gateway', 'config', 'storage', 'operations'])
+
+/** Whether a text can name an application: a name that is none of the appliance's own parts. */
+export function isAppName(text: string): boolean {
+  return isName(text) && !OWN_PARTS.has(text)
+}

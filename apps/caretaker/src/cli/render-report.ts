@@ -6,7 +6,7 @@ import type { Style } from './style.ts'
 
 const WAY_BACK = {
   undo: 'can be undone',
-  'not-needed': 'nothing to undo',
+  'not-needed': 'may stay as it is',
   impossible: 'POINT OF NO RETURN',
 } as const
 

@@ -64,7 +64,7 @@ describe('what is refused before it is parsed', () => {
     const reader = await deps({ '/a.yml': content }, mode)
     await expect(loadConfigFile(reader, '/a.yml', '/state')).rejects.toMatchObject({
       code: 'CONFIG_PERMISSIONS',
-      next: 'Type: chmod 600 /a.yml',
+      next: 'If it is your config: chmod 600 /a.yml',
     })
   })
 

@@ -83,7 +83,7 @@ export async function loadConfigFile(
     throw new AppError('CONFIG_PERMISSIONS', {
       what: 'The config was refused',
       why: `it holds secrets, and others than its owner may use ${path} (mode ${info.mode.toString(8).padStart(4, '0')})`,
-      next: `Type: chmod 600 ${path}`,
+      next: `If it is your config: chmod 600 ${path}`,
       at: { file },
     })
   }

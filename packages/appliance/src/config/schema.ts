@@ -1,4 +1,4 @@
-import { isName } from '@caretaker/kernel/ids.ts'
+import { isAppName } from '@caretaker/kernel/ids.ts'
 import { Secret } from '@caretaker/kernel/secrets.ts'
 import * as z from 'zod'
 import * as values from './values.ts'
@@ -211,7 +211,12 @@ export const caretakerSchema = z.strictObject({
   recover: recover.prefault({}).describe('What to bring back on an empty machine.'),
   applications: z
     .record(
-      z.string().refine(isName, 'must be a name: 1 to 40 of a-z, 0-9 and -, a letter first and no - last'),
+      z
+        .string()
+        .refine(
+          isAppName,
+          'must be a name: 1 to 40 of a-z, 0-9 and -, a letter first, no - last, and none of appliance, daemon, gateway, config, storage, operations',
+        ),
       application,
     )
     .default({})

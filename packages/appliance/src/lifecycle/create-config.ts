@@ -1,8 +1,10 @@
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { writeDurably } from '@caretaker/ports/durable.ts'
+import { SCHEMA_FILE } from '../config/config.ts'
 import { createConfigText } from '../config/create.ts'
 import { formatDnsRecord } from '../config/dns.ts'
+import { configJsonSchema } from '../config/json-schema.ts'
 import type { Surrounding } from './appliance.ts'
 
 /** As typed; numbers are still text. */
@@ -55,6 +57,9 @@ export async function createConfig(
     throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? exists(file) : error
   })
   await writeDurably(files, file, text, 0o600)
+  // The first lines of the config name it, for editors.
+  const schema = `${JSON.stringify(configJsonSchema(), null, 2)}\n`
+  await writeDurably(files, join(dirname(file), SCHEMA_FILE), schema, 0o644)
   return { file, dns_records: dnsRecords.map(formatDnsRecord) }
 }
 
