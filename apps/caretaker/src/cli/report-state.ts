@@ -35,7 +35,8 @@ export async function reportState(
   }
 }
 
-function configProblem(refused: AppError, since: string): PartProblem {
+/** A config that was refused as a part that does not work. */
+export function configProblem(refused: AppError, since: string): PartProblem {
   const { code, what, why, next } = refused
   return { part: 'config', code, reason: `${what}: ${why}`, next, since }
 }

@@ -1,4 +1,5 @@
 import type { Appliance } from '@caretaker/appliance/lifecycle/appliance.ts'
+import type { PartProblem } from '@caretaker/appliance/lifecycle/appliance-state.ts'
 import { readFacts } from '@caretaker/appliance/lifecycle/facts.ts'
 import { boundLogs } from '@caretaker/appliance/lifecycle/housekeeping.ts'
 import { keepConfig } from '@caretaker/appliance/lifecycle/keep-config.ts'
@@ -8,11 +9,15 @@ import { showUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts
 import { up } from '@caretaker/appliance/lifecycle/up.ts'
 import { AppError, isAppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { SECOND_MS } from '@caretaker/kernel/time.ts'
+import { configProblem } from '../cli/report-state.ts'
 import { fallbackEndpoints } from '../commands/gateway.ts'
 import type { DaemonOptions } from './daemon.ts'
 import type { DaemonLog } from './daemon-log.ts'
 import { JobKeeper } from './job-keeper.ts'
+import { StateLog } from './state-log.ts'
 
+/** The log tells a change of the state at the latest after this, and at once when the daemon has a hand in it. */
+const LOOK_EVERY_MS = 30 * SECOND_MS
 const TEND_EVERY_MS = 500
 /** No job: a service can write a disk full between two due times, and its runs would be all that the history holds. */
 const BOUND_LOGS_EVERY_MS = 30 * SECOND_MS
@@ -48,11 +53,13 @@ export class Keeper {
   readonly #jobs: JobKeeper
   #broughtUp = false
   #lastReason = ''
-  #next = { logs: 0, config: 0, up: 0 }
+  #next = { logs: 0, config: 0, up: 0, state: 0 }
+  readonly #states: StateLog
 
   constructor(options: DaemonOptions, log: DaemonLog) {
     this.#options = options
     this.#log = log
+    this.#states = new StateLog(log)
     this.#jobs = new JobKeeper(log)
   }
 
@@ -81,6 +88,7 @@ export class Keeper {
       this.#commands -= 1
       this.#isStale = true
       this.#next.config = 0
+      this.#next.state = 0
     }
   }
 
@@ -153,12 +161,19 @@ export class Keeper {
     const nowMs = appliance.ports.clock.monotonicMs()
     if (!this.#broughtUp && nowMs >= this.#next.up) {
       this.#next.up = nowMs + TRY_AGAIN_MS
+      this.#next.state = 0
       await this.#bringUp(appliance, signal)
     }
     const tending = this.#keeper.tend(appliance, signal)
     this.#tending = tending.catch(() => undefined)
-    for (const event of await tending)
+    for (const event of await tending) {
+      this.#next.state = 0
       await this.#log.info(`${event.app} ${event.service}: ${event.did}`, { because: event.because })
+    }
+    if (nowMs >= this.#next.state) {
+      this.#next.state = nowMs + LOOK_EVERY_MS
+      await this.#states.look(appliance, this.#refusedPart(appliance))
+    }
     if (nowMs >= this.#next.logs) {
       this.#next.logs = nowMs + BOUND_LOGS_EVERY_MS
       await boundLogs(appliance)
@@ -201,6 +216,11 @@ export class Keeper {
       await showUnconfigured(around, fallbackEndpoints(around.ports.machine.user().uid), reported)
       return undefined
     }
+  }
+
+  #refusedPart(appliance: Appliance): readonly PartProblem[] {
+    const refused = this.#opened?.refused
+    return refused ? [configProblem(refused, appliance.ports.clock.now().toISOString())] : []
   }
 
   /** Logs what is new; the same thing again and again is logged once. */

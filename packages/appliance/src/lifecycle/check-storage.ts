@@ -2,6 +2,15 @@ import { AppError } from '@caretaker/kernel/errors.ts'
 import type { StorageIdentity } from '../storage/storage.ts'
 import type { Appliance } from './appliance.ts'
 
+/** While the data is missing or not ours, nothing may run on what is in its place. */
+export const DATA_LOST: ReadonlySet<string> = new Set([
+  'STORAGE_ABSENT',
+  'STORAGE_EMPTY',
+  'STORAGE_FOREIGN',
+  'STORAGE_UNREADABLE',
+  'RECOVERY_NOT_IN_THIS_VERSION',
+])
+
 /**
  * What the data volume is, unless it may not be used (spec S4): a lost, emptied or foreign data volume is never
  * taken for a beginning.

@@ -117,6 +117,9 @@ function appReason(
       since: app.record.since ?? now,
     }
   }
+  // What is not there yet is being started: the page says the same as `status`.
+  if (state.state === 'starting' || state.state === 'updating' || state.state === 'recovering')
+    return serviceReason(state, now)
   return {
     code: 'APP_NOT_STARTED',
     reason: `${name} has not been started yet.`,

@@ -6,8 +6,10 @@ import { resumeInterrupted } from '@caretaker/steps/operations.ts'
 import type { Plan } from '@caretaker/steps/plan.ts'
 import { isNothingToDo, previewPlan } from '@caretaker/steps/preview.ts'
 import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
+import { listAppRecords } from './app-records.ts'
 import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
 import { unservableBecause } from './check-config.ts'
+import { DATA_LOST } from './check-storage.ts'
 import { clearFailure, type Facts, readFacts, replaceFailure, updateFacts } from './facts.ts'
 import { observeApps } from './observe.ts'
 import { assertOwnFolder } from './own-folder.ts'
@@ -68,15 +70,6 @@ export async function upLocked(
   return work.report()
 }
 
-/** While the data is missing or not ours, nothing may run on what is in its place. */
-const DATA_LOST: ReadonlySet<string> = new Set([
-  'STORAGE_ABSENT',
-  'STORAGE_EMPTY',
-  'STORAGE_FOREIGN',
-  'STORAGE_UNREADABLE',
-  'RECOVERY_NOT_IN_THIS_VERSION',
-])
-
 /** Ids of operations that {@link UpWork} runs itself. */
 const IS_START = /^\d+-\d+-(up|start-.+)-[^-]+$/
 
@@ -117,9 +110,9 @@ class UpWork {
     const unservable = unservableBecause(appliance.config)
     const plan = unservable
       ? planFront(appliance)
-      : planBase(appliance, await this.facts(), options.firstStart)
+      : planBase(appliance, await this.#factsOfBefore(), options.firstStart)
     try {
-      if (!(await this.#isInEffect(plan))) {
+      if (!(await this.#isBaseInEffect(plan))) {
         await this.#begin(await this.#serves())
         await this.#run(plan, 'appliance')
       }
@@ -130,7 +123,10 @@ class UpWork {
       if (DATA_LOST.has(reported.code)) await this.onlyServicePage({ database: true })
       return false
     }
-    await this.#change((facts) => ({ failures: clearFailure(facts.failures, 'appliance') }))
+    await this.#change((facts) => ({
+      startedBefore: true,
+      failures: clearFailure(facts.failures, 'appliance'),
+    }))
     // The service user may have been created just now.
     this.#appliance = await openAppliance(appliance, appliance.config, appliance.configFile)
     return true
@@ -218,6 +214,25 @@ class UpWork {
     if (before?.kind === 'starting' && before.serving === serving) return
     await this.#change(() => ({ activity: { kind: 'starting', since: before?.since ?? since, serving } }))
     if (serving) await refreshGateway(this.#appliance).catch(() => undefined)
+  }
+
+  /** The facts; when their file is lost, records of applications tell that this is no first start. */
+  async #factsOfBefore(): Promise<Facts> {
+    const facts = await this.facts()
+    const { ports, folders } = this.#appliance
+    const isKnown = (await listAppRecords(ports.files, folders.apps)).length > 0
+    return { ...facts, startedBefore: facts.startedBefore || isKnown }
+  }
+
+  /** What cannot even be looked at, as a lost data volume, is told to visitors: the service page comes first. */
+  async #isBaseInEffect(plan: Plan): Promise<boolean> {
+    try {
+      return await this.#isInEffect(plan)
+    } catch (error) {
+      const front = planFront(this.#appliance)
+      if (!(await this.#isInEffect(front))) await this.#run(front, 'appliance')
+      throw error
+    }
   }
 
   async #isInEffect(plan: Plan): Promise<boolean> {

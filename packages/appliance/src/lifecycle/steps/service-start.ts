@@ -5,7 +5,7 @@ import { probeHealth, waitHealthy } from '../../runtime/health.ts'
 import { type ServiceSpec, specHash } from '../../runtime/runtime.ts'
 import { POSTGRES_SERVICE } from '../app-database.ts'
 import { type AppRecord, readAppRecord, updateAppRecord } from '../app-records.ts'
-import { type LoadedRelease, loadRelease } from '../app-release.ts'
+import { findRelease, type LoadedRelease, loadRelease } from '../app-release.ts'
 import { hasSecretFiles, writeSecretFiles } from '../app-secrets.ts'
 import type { Appliance } from '../appliance.ts'
 import { serviceSpec } from '../service-specs.ts'
@@ -26,7 +26,9 @@ export const serviceStart = (appliance: Appliance) =>
       const status = await appliance.runtime.status(app, service)
       if (status?.state !== 'running' || status.releaseId !== releaseId)
         return { state: 'needed', before: null }
-      const loaded = await loadRelease(appliance, app, releaseId)
+      const loaded = await findRelease(appliance, app, releaseId)
+      // Lost while it ran: an earlier step of the plan prepares it again.
+      if (!loaded) return { state: 'needed', before: null }
       const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
       const named = serviceNamed(loaded.application, service)
       if (needsPort(named) && record.ports[service] === undefined) return { state: 'needed', before: null }
