@@ -83,7 +83,7 @@ function parseAnew(
     file,
     text,
     environment: strict ? environment : only(environment, declared.environment),
-    secrets: strict ? secrets : only(secrets, declared.secrets),
+    secrets: strict ? secrets : only(secrets, [...declared.secrets, ...declared.environment]),
   })
   checkRuntime(application, appliance.runtime.kind, file)
   return application

@@ -1,4 +1,6 @@
+import { createPrivateKey } from 'node:crypto'
 import { join } from 'node:path'
+import type { Secret } from '@caretaker/kernel/secrets.ts'
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { writeDurably } from '@caretaker/ports/durable.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
@@ -39,11 +41,11 @@ export const certificatesEnsure = (appliance: Appliance) =>
     timeoutMs: MINUTE_MS,
   })
 
-/** The certificate of the own authority: made once, then kept, so that it is trusted once. */
+/** The certificate of the own authority: made once for its key, then kept, so that it is trusted once. */
 async function ensureAuthority(appliance: Appliance): Promise<string> {
   const { ports, config } = appliance
   const present = await ports.files.readText(authorityFile(appliance))
-  if (present !== undefined) return present
+  if (present !== undefined && isOfKey(present, config.keys.ca_key)) return present
   const { authorityCertificate } = await import('../../certificates/authority.ts')
   const name = `Caretaker ${config.identity.domain}`
   const pem = await authorityCertificate(config.keys.ca_key, { name, now: ports.clock.now() })
@@ -51,10 +53,19 @@ async function ensureAuthority(appliance: Appliance): Promise<string> {
   return pem
 }
 
+/** Whether the certificate was made for the key that the config holds now. */
+function isOfKey(pem: string, key: Secret): boolean {
+  try {
+    return parseCertificate(pem).checkPrivateKey(createPrivateKey(key.reveal()))
+  } catch {
+    return false
+  }
+}
+
 async function areGood(appliance: Appliance): Promise<boolean> {
   const { ports, config, folders } = appliance
   const authorityPem = await ports.files.readText(authorityFile(appliance))
-  if (authorityPem === undefined) return false
+  if (authorityPem === undefined || !isOfKey(authorityPem, config.keys.ca_key)) return false
   for (const { name, hosts } of certificateNames(config)) {
     const pem = await ports.files.readText(join(folders.certificates, `${name}.crt`))
     const keyThere = (await ports.files.stat(join(folders.certificates, `${name}.key`))) !== undefined
