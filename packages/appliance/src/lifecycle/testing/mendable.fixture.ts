@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 
 /** Puts back what was there. */
 export type Mend = () => Promise<unknown>
@@ -6,10 +6,13 @@ export type Mend = () => Promise<unknown>
 /** Replaces the content of a file, or removes it. */
 export async function damage(path: string, content: string | undefined): Promise<Mend> {
   const before = await readFile(path)
-  const { mode } = await stat(path)
+  const { mode, uid, gid } = await stat(path)
   if (content === undefined) await rm(path)
   else await writeFile(path, content)
-  return () => writeFile(path, before, { mode })
+  return async () => {
+    await writeFile(path, before, { mode })
+    await chown(path, uid, gid)
+  }
 }
 
 /** Leaves the first half of a file. */

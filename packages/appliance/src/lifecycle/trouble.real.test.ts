@@ -1,0 +1,176 @@
+import { execFileSync } from 'node:child_process'
+import { chmod, mkdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { AppError } from '@caretaker/kernel/errors.ts'
+import { DAY_MS } from '@caretaker/kernel/time.ts'
+import { listOperations } from '@caretaker/steps/operations.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { status } from './status.ts'
+import { type Lab, openLab } from './testing/lab.fixture.ts'
+import { damage, type Mend } from './testing/mendable.fixture.ts'
+import { up } from './up.ts'
+
+const never = new AbortController().signal
+const isRoot = process.getuid?.() === 0
+
+/** What `up` says: its errors, or the one it throws. */
+async function bringUp(lab: Lab) {
+  try {
+    return (await up((await lab.open()).appliance, { firstStart: false }, () => undefined, never)).errors
+  } catch (error) {
+    return [(error as AppError).toReport()]
+  }
+}
+
+const stateOf = async (lab: Lab) => status((await lab.open()).appliance, process.pid)
+const filesOf = async (lab: Lab) => (JSON.parse((await lab.get('shop')).body) as { files: string[] }).files
+
+describe('a Postgres that cannot start', () => {
+  let lab: Lab
+  let data: string
+  beforeAll(async () => {
+    lab = await openLab({ shop: { database: true } })
+    expect(await bringUp(lab)).toEqual([])
+    await lab.get('shop', '/letter', 'POST')
+    data = join((await lab.open()).appliance.storage.unitPath('shop'), 'postgres')
+  }, 60_000)
+  afterAll(() => lab?.[Symbol.asyncDispose]())
+
+  const CAUSES: readonly [string, string, RegExp, () => Promise<Mend>][] = [
+    [
+      'PG_VERSION of another major',
+      'POSTGRES_MAJOR_MISMATCH',
+      /by Postgres 16/,
+      () => damage(join(data, 'PG_VERSION'), '16\n'),
+    ],
+    [
+      'damaged PG_VERSION',
+      'POSTGRES_MAJOR_MISMATCH',
+      /PG_VERSION is damaged/,
+      () => damage(join(data, 'PG_VERSION'), '\u0001\n'),
+    ],
+    [
+      'PG_VERSION gone',
+      'DATABASE_ABSENT',
+      /no PG_VERSION/,
+      () => damage(join(data, 'PG_VERSION'), undefined),
+    ],
+    [
+      'pg_control gone',
+      'POSTGRES_START_FAILED',
+      /pg_control/,
+      async () => {
+        const path = join(data, 'global', 'pg_control')
+        await rename(path, `${path}.aside`)
+        return () => rename(`${path}.aside`, path)
+      },
+    ],
+    [
+      'data folder that others can read',
+      'POSTGRES_START_FAILED',
+      /invalid permissions/,
+      async () => {
+        await chmod(data, 0o755)
+        return () => chmod(data, 0o700)
+      },
+    ],
+    [
+      'its folder emptied',
+      'DATABASE_ABSENT',
+      /is empty/,
+      async () => {
+        await rename(data, `${data}.aside`)
+        await mkdir(data, { mode: 0o700 })
+        return async () => {
+          await rm(data, { recursive: true })
+          await rename(`${data}.aside`, data)
+        }
+      },
+    ],
+  ]
+
+  it.each(CAUSES)('%s: %s, nothing is made anew, and mended it serves', async (_name, code, why, plant) => {
+    const { runtime } = (await lab.open()).appliance
+    await runtime.stop('shop', 'postgres')
+    const mend = await plant()
+    const errors = await bringUp(lab)
+    expect(errors).toMatchObject([{ code, why: expect.stringMatching(why) as unknown }])
+    expect(errors[0]?.next).toMatch(/caretaker|config|backup|"/)
+    expect(await stateOf(lab)).toMatchObject({ parts: [{ part: 'shop', code }] })
+    await mend()
+    expect(await bringUp(lab)).toEqual([])
+    expect(await filesOf(lab)).toEqual(['letter'])
+    expect(await stateOf(lab)).toMatchObject({ state: 'running' })
+  })
+})
+
+describe('a clock that jumps', () => {
+  it('ahead over the end of the certificates and back again: they are made anew, and it serves', async () => {
+    await using lab = await openLab({ shop: {} })
+    expect(await bringUp(lab)).toEqual([])
+    for (const aheadMs of [500 * DAY_MS, 0, -30 * DAY_MS]) {
+      lab.clock.aheadMs = aheadMs
+      expect(await bringUp(lab)).toEqual([])
+      expect((await lab.getUnverified('shop')).status).toBe(200)
+      expect(await stateOf(lab)).toMatchObject({ state: 'running' })
+    }
+  })
+})
+
+describe('journals', () => {
+  it('a torn last line is cut off and gone on with; a line in the middle is told and stops nothing', async () => {
+    await using lab = await openLab({ shop: {} })
+    expect(await bringUp(lab)).toEqual([])
+    const { files } = lab.ports
+    const newest = (await listOperations(files, lab.stateFolder))[0]?.operation
+    const path = join(lab.stateFolder, 'operations', `${newest}.jsonl`)
+    const text = await readFile(path, 'utf8')
+    await writeFile(path, text.slice(0, -20))
+    expect((await listOperations(files, lab.stateFolder))[0]?.state).toBe('unfinished')
+    expect(await bringUp(lab)).toEqual([])
+    expect((await listOperations(files, lab.stateFolder)).map(({ state }) => state)).not.toContain(
+      'unfinished',
+    )
+    await writeFile(path, text.replace('\n', 'x\n'))
+    expect(await bringUp(lab)).toEqual([])
+    expect((await lab.get('shop')).status).toBe(200)
+    expect(await stateOf(lab)).toMatchObject({ state: 'degraded', code: 'JOURNAL_DAMAGED' })
+  })
+})
+
+describe.skipIf(!isRoot)('a full disk (needs root, for a file system of its own)', () => {
+  it('while it runs and at a start: said as it is, what was written stays, with room again it serves', async () => {
+    await using lab = await openLab({ shop: { database: true } })
+    const disk = join(lab.folder, 'disk')
+    await mkdir(disk, { mode: 0o755 })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=160m,mode=755', 'none', disk])
+    try {
+      await lab.configure(['storage', 'data'], join(disk, 'data'))
+      const filler = join(disk, 'filler')
+      const fill = async () => {
+        const { bavail, bsize } = await statfs(disk)
+        await writeFile(filler, Buffer.alloc(bavail * bsize)).catch(() => undefined)
+      }
+      await fill()
+      const first = await bringUp(lab)
+      expect(first.map(({ code }) => code)).toEqual(['DISK_FULL'])
+      await rm(filler)
+      expect(await bringUp(lab)).toEqual([])
+      await lab.get('shop', '/letter', 'POST')
+      await fill()
+      const { runtime } = (await lab.open()).appliance
+      for (const service of ['web', 'postgres']) await runtime.stop('shop', service)
+      for (const { code, next } of await bringUp(lab)) {
+        expect(code).toMatch(/^(DISK_FULL|POSTGRES_START_FAILED|SERVICE_START_FAILED)$/)
+        expect(next).not.toBe('')
+      }
+      await rm(filler)
+      expect(await bringUp(lab)).toEqual([])
+      expect(await filesOf(lab)).toEqual(['letter'])
+      const { appliance } = await lab.open()
+      for (const service of ['web', 'postgres']) await appliance.runtime.stop('shop', service)
+    } finally {
+      execFileSync('umount', ['-l', disk])
+    }
+  })
+})
