@@ -5,6 +5,7 @@ import type { PartProblem } from '@caretaker/appliance/lifecycle/appliance-state
 import { runFolder } from '@caretaker/appliance/lifecycle/folders.ts'
 import type { OpenedInForce } from '@caretaker/appliance/lifecycle/open.ts'
 import { exitCodeOf, type StatusReport, status } from '@caretaker/appliance/lifecycle/status.ts'
+import { whyUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
 import { type AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { findLockHolder } from '@caretaker/steps/operation-lock.ts'
 
@@ -43,10 +44,10 @@ export function configProblem(refused: AppError, since: string): PartProblem {
 
 async function unconfigured(
   { ports, stateFolder }: Surrounding,
-  { code, what, why, next, at }: AppError,
+  error: AppError,
   daemonPid: number | undefined,
 ): Promise<StateReport> {
-  const where = at?.line === undefined ? '' : ` (${at.file}:${at.line})`
+  const { code, next, at } = error
   const state = { state: 'unconfigured', code } as const
   // The gateway may show the service page with this reason.
   const run = runFolder(stateFolder, ports.machine.user().uid)
@@ -56,7 +57,7 @@ async function unconfigured(
   const { https } = gateway ?? {}
   return {
     ...state,
-    reason: `${what}: ${why}${where}`,
+    reason: whyUnconfigured(error),
     next,
     since: null,
     until: null,

@@ -31,7 +31,7 @@ export async function showUnconfigured(
     routes: [],
     service: {
       code: error.code,
-      reason: `${error.what}: ${error.why}`.slice(0, 2000),
+      reason: whyUnconfigured(error).slice(0, 2000),
       next: error.next.slice(0, 2000),
       since: ports.clock.now().toISOString(),
     },
@@ -44,6 +44,11 @@ export async function showUnconfigured(
   }
   await storeGatewayConfig(ports, paths, config)
   await runtime.start(gatewaySpec({ programs, folders, gatewayPaths: paths, stateFolder }))
+}
+
+/** Why there is no config in force, with the place in the file: on the service page and in `status` alike. */
+export function whyUnconfigured({ what, why, at }: AppError): string {
+  return `${what}: ${why}${at?.line === undefined ? '' : ` (${at.file}:${at.line})`}`
 }
 
 /** Ends what {@link showUnconfigured} started; nothing happens when it runs no more. */
