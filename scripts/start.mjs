@@ -1,14 +1,6 @@
 // npm start: sets everything up, brings the local appliance up with the guestbook, and keeps it up until Ctrl-C.
 import { spawn } from 'node:child_process'
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, realpathSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { bootstrap, refuse, root } from './bootstrap.mjs'

@@ -165,6 +165,9 @@ describe.each(PEOPLE)('an appliance of $who', ({ workshop: openWorkshop, isNobod
         'config export': ['config', 'export', 'exported.yml'],
         'config diff': ['config', 'diff', `${appliance.state}/appliance.yml`],
         'service on': ['service', 'on', 'Moving'],
+        'job run': ['job', 'run', 'guestbook.tidy'],
+        'job history': ['job', 'history', 'guestbook.tidy'],
+        'job logs': ['job', 'logs', 'guestbook.tidy'],
         'operation show': ['operation', 'show', operations[0]?.operation ?? ''],
         completion: ['completion', 'bash'],
       }
