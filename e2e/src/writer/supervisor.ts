@@ -32,7 +32,7 @@ export async function openSupervisor(appliance: TestAppliance): Promise<Supervis
   const clone = join(appliance.home, 'clone')
   const log = join(appliance.home, 'supervisor.log')
   await mkdir(join(clone, 'scripts'), { recursive: true })
-  for (const file of ['scripts/start.mjs', 'scripts/local-state.mjs', 'caretaker'])
+  for (const file of ['scripts/start.mjs', 'scripts/claim.mjs', 'scripts/local-state.mjs', 'caretaker'])
     await copyFile(join(ROOT, file), join(clone, file))
   await writeFile(join(clone, 'scripts/bootstrap.mjs'), BUILT)
   await symlink(DIST, join(clone, 'dist'))
