@@ -146,7 +146,8 @@ describe('another user of this machine', () => {
     const open = new Set(readable.map((path) => path.slice(state.length + 1)))
     // Of services' code, certificates and the appliance's id nothing is secret.
     const secret = [...open].filter(
-      (path) => !/^(releases\/.*|certificates\/.*\.crt|data\/caretaker\.json|appliance\.schema\.json)$/.test(path),
+      (path) =>
+        !/^(releases\/.*|certificates\/.*\.crt|data\/caretaker\.json|appliance\.schema\.json)$/.test(path),
     )
     expect(secret).toEqual([])
   })

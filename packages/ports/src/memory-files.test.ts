@@ -5,60 +5,60 @@ import { MemoryFiles } from './memory-files.ts'
 
 describeFiles('in memory', async () => {
   const files = new MemoryFiles()
-  await files.makeFolder('/work')
-  return { files, folder: '/work' }
+  await files.makeFolder('/folder')
+  return { files, folder: '/folder' }
 })
 
 describe('a crash of the files in memory', () => {
   let files: MemoryFiles
   beforeEach(async () => {
     files = new MemoryFiles()
-    await files.makeFolder('/work')
+    await files.makeFolder('/folder')
   })
 
   it('loses content that was not synced', async () => {
-    await files.write('/work/a', 'kept')
-    await files.sync('/work/a')
-    await files.sync('/work')
-    await files.append('/work/a', ' and lost')
+    await files.write('/folder/a', 'kept')
+    await files.sync('/folder/a')
+    await files.sync('/folder')
+    await files.append('/folder/a', ' and lost')
     files.crash()
-    expect(await files.readText('/work/a')).toBe('kept')
+    expect(await files.readText('/folder/a')).toBe('kept')
   })
 
   it('loses the name of a synced file whose folder was not synced', async () => {
-    await files.write('/work/a', 'x')
-    await files.sync('/work/a')
+    await files.write('/folder/a', 'x')
+    await files.sync('/folder/a')
     files.crash()
-    expect(await files.stat('/work/a')).toBeUndefined()
+    expect(await files.stat('/folder/a')).toBeUndefined()
   })
 
   it('leaves an empty file where only the name was synced', async () => {
-    await files.write('/work/a', 'x')
-    await files.sync('/work')
+    await files.write('/folder/a', 'x')
+    await files.sync('/folder')
     files.crash()
-    expect(await files.readText('/work/a')).toBe('')
+    expect(await files.readText('/folder/a')).toBe('')
   })
 
   it('takes back renames and removals of a folder that was not synced', async () => {
-    await writeDurably(files, '/work/a', '1')
-    await writeDurably(files, '/work/b', '2')
-    await files.rename('/work/a', '/work/c')
-    await files.remove('/work/b')
+    await writeDurably(files, '/folder/a', '1')
+    await writeDurably(files, '/folder/b', '2')
+    await files.rename('/folder/a', '/folder/c')
+    await files.remove('/folder/b')
     files.crash()
-    expect((await files.list('/work'))?.map((entry) => entry.name)).toEqual(['a', 'b'])
+    expect((await files.list('/folder'))?.map((entry) => entry.name)).toEqual(['a', 'b'])
   })
 
   it('does nothing to what was written durably', async () => {
-    await writeDurably(files, '/work/state', '1')
-    await writeDurably(files, '/work/state', '2')
-    await switchLink(files, 'one', '/work/current')
-    await files.makeFolder('/work/deep/er')
-    await files.copyTree('/work/state', '/work/copy')
+    await writeDurably(files, '/folder/state', '1')
+    await writeDurably(files, '/folder/state', '2')
+    await switchLink(files, 'one', '/folder/current')
+    await files.makeFolder('/folder/deep/er')
+    await files.copyTree('/folder/state', '/folder/copy')
     files.crash()
-    expect(await files.readText('/work/state')).toBe('2')
-    expect(await files.readText('/work/copy')).toBe('2')
-    expect(await files.readLink('/work/current')).toBe('one')
-    expect((await files.stat('/work/deep/er'))?.kind).toBe('folder')
+    expect(await files.readText('/folder/state')).toBe('2')
+    expect(await files.readText('/folder/copy')).toBe('2')
+    expect(await files.readLink('/folder/current')).toBe('one')
+    expect((await files.stat('/folder/deep/er'))?.kind).toBe('folder')
   })
 })
 
