@@ -10,7 +10,7 @@ import { readAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
 import { writeSecretFiles } from './app-secrets.ts'
 import { type Appliance } from './appliance.ts'
-import { clearFailure, type Facts, readFacts, replaceFailure, updateFacts } from './facts.ts'
+import { addFailure, clearFailure, type Facts, readFacts, replaceFailure, updateFacts } from './facts.ts'
 import { GATEWAY_SERVICE, gatewaySpec } from './gateway-service.ts'
 import { learnSecrets } from './learn-secrets.ts'
 import { asGuest } from './lock-guests.ts'
@@ -223,17 +223,20 @@ export class UpKeeper {
     const lines = await readLogTail(appliance.ports.files, logFile, 3)
     const said = lines.length === 0 ? '' : `; it last wrote: ${lines.join(' | ')}`
     const name = app === APPLIANCE ? service : `${app} ${service}`
-    await this.#record(appliance, app, {
+    const failure: ErrorReport = {
       code: 'SERVICE_CRASH_LOOP',
       what: `The service ${service} does not stay up`,
       why: `it ${because}${said}`,
       next: `Look at "caretaker logs ${name}", correct what it complains about, then "caretaker up"`,
       exit_code: 5,
-    })
+    }
+    // Only seen failing: a reason that stands already says more than that it does not stay up.
+    await this.#record(appliance, app, failure, addFailure)
   }
 
+  /** A new try to start it: what keeps it from starting now is what counts. */
   async #fail(appliance: Appliance, app: string, error: unknown): Promise<void> {
-    await this.#record(appliance, app, toAppError(error).toReport())
+    await this.#record(appliance, app, toAppError(error).toReport(), replaceFailure)
   }
 
   /** What kept it from starting is over; a crash loop is not, before it has run for a while. */
@@ -245,10 +248,15 @@ export class UpKeeper {
     )
   }
 
-  async #record(appliance: Appliance, app: string, failure: ErrorReport): Promise<void> {
+  async #record(
+    appliance: Appliance,
+    app: string,
+    failure: ErrorReport,
+    record: typeof addFailure,
+  ): Promise<void> {
     const { files, clock } = appliance.ports
     await updateFacts(files, appliance.stateFolder, ({ failures }) => ({
-      failures: replaceFailure(failures, partOf(app), failure, clock.now().toISOString()),
+      failures: record(failures, partOf(app), failure, clock.now().toISOString()),
     }))
   }
 }
