@@ -230,8 +230,13 @@ export class UpKeeper {
       next: `Look at "caretaker logs ${name}", correct what it complains about, then "caretaker up"`,
       exit_code: 5,
     }
-    // Only seen failing: a reason that stands already says more than that it does not stay up.
-    await this.#record(appliance, app, failure, addFailure)
+    // Only seen failing: a reason that stands already says more than that it does not stay up. Except that it once
+    // ended right after its start: it still does, again and again.
+    await this.#record(appliance, app, failure, (failures, part, ...report) =>
+      failures[part]?.code === 'SERVICE_START_FAILED'
+        ? replaceFailure(failures, part, ...report)
+        : addFailure(failures, part, ...report),
+    )
   }
 
   /** A new try to start it: what keeps it from starting now is what counts. */
