@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * Two projects: `unit` is pure and shares one module graph per thread; `real` starts processes, databases and
- * browsers, each file isolated. Both need neither root nor Docker.
+ * Three projects: `unit` is pure and shares one module graph per thread; `real` starts processes, databases and
+ * browsers, each file isolated. Both need neither root nor Docker. `engines` needs root on Debian and what
+ * `scripts/engines.mjs` installs: containers, file systems, Caddy, ACME, whole machines.
  */
 export default defineConfig({
   test: {
@@ -11,7 +12,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'],
-          exclude: ['**/*.real.test.ts'],
+          exclude: ['**/*.real.test.ts', '**/*.engine.test.ts'],
           pool: 'threads',
           isolate: false,
         },
@@ -24,10 +25,20 @@ export default defineConfig({
             'apps/*/src/**/*.real.test.ts',
             'e2e/src/**/*.test.ts',
           ],
-          exclude: ['e2e/src/root/**'],
+          exclude: ['**/*.engine.test.ts'],
           pool: 'forks',
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'engines',
+          include: ['packages/*/src/**/*.engine.test.ts', 'e2e/src/**/*.engine.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
     ],

@@ -1,8 +1,9 @@
 // npm test: everything that needs neither root nor Docker. "npm test -- WORD" runs the test files with WORD in their path.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bootstrap, nodeBinary, root, run, toolEnvironment } from './bootstrap.mjs'
+import { countTests } from './counts.mjs'
 
 await bootstrap()
 const env = toolEnvironment({ CARETAKER_STATE: '', CARETAKER_CONFIG: '', NO_COLOR: '1' })
@@ -46,7 +47,7 @@ try {
       [join(root, 'node_modules/vitest/vitest.mjs'), ...args, '--passWithNoTests', ...filters],
       { env },
     )
-    const counted = count(report)
+    const counted = countTests(report)
     total.passed += counted.passed
     total.skipped += counted.skipped
     // A run that breaks outside of a test has failed too.
@@ -57,14 +58,3 @@ try {
 }
 process.stdout.write(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`)
 process.exitCode = total.failed === 0 ? 0 : 1
-
-function count(report) {
-  try {
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
-      readFileSync(report, 'utf8'),
-    )
-    return { passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests + numTodoTests }
-  } catch {
-    return { passed: 0, failed: 1, skipped: 0 }
-  }
-}
