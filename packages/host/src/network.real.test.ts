@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -23,8 +23,10 @@ describeNetwork('the machine', async () => {
       response.writeHead(418, { 'X-Kind': 'teapot' }).end(`${incoming.method} ${incoming.url} ${body}`)
     })
   })
-  const url = await listen(server)
-  return { network: createNetwork(), teapot: url, cleanUp: () => close(server) }
+  const teapot = await listen(server)
+  const by = { pid: process.pid, program: readFileSync('/proc/self/comm', 'utf8').trim() }
+  const listening = { port: Number(new URL(teapot).port), by }
+  return { network: createNetwork(), teapot, listening, cleanUp: () => close(server) }
 })
 
 describe('network of the machine', () => {

@@ -86,6 +86,7 @@ export const ERROR_CODES = {
   POSTGRES_MAJOR_MISMATCH: entry(5, 'The data was written by another Postgres major.'),
   POSTGRES_START_FAILED: entry(5, 'Postgres does not start; the last lines of its log are said.'),
   POSTGRES_UNREACHABLE: entry(5, 'Postgres does not answer.'),
+  POSTGRES_REFUSED: entry(5, 'Postgres refused what the appliance asked of it; its words are said.'),
   POSTGRES_DATA_DAMAGED: entry(5, 'Postgres has found damaged data.'),
   DATABASE_ABSENT: entry(5, 'The database is gone although the application has been started before.'),
 

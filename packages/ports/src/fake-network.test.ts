@@ -9,7 +9,9 @@ describeNetwork('fake', async () => {
     headers: { 'X-Kind': 'teapot' },
     body: `${method} ${url.slice(teapot.length - 1)} ${body}`,
   }))
-  return { network, teapot }
+  const listening = { port: 443, by: { pid: 7, program: 'teapot' } }
+  network.listen(listening.port, listening.by)
+  return { network, teapot, listening }
 })
 
 describe('fake network', () => {

@@ -6,6 +6,8 @@ export type FakeResponse =
   | Error
   | ((request: HttpRequest) => Partial<HttpResponse> | Promise<Partial<HttpResponse>>)
 
+const IP_ADDRESS = /^[\d.]+$|:/
+
 type Listening = Awaited<ReturnType<Network['canListen']>>
 
 /** A network of scripted answers. Asked requests stand in `requests`; where nothing is scripted nobody answers. */
@@ -68,7 +70,7 @@ export class FakeNetwork implements Network {
 
   async resolve(host: string): Promise<readonly string[]> {
     if (host === 'localhost' || host.endsWith('.localhost')) return ['127.0.0.1']
-    return this.#names.get(host) ?? []
+    return this.#names.get(host) ?? (IP_ADDRESS.test(host) ? [host] : [])
   }
 
   addresses(): readonly string[] {

@@ -1,9 +1,13 @@
+import type { AppError } from '@caretaker/kernel/errors.ts'
 import type { Json } from '@caretaker/kernel/json.ts'
 
-/** What `check` found. `before` is what `undo` needs; it is journalled, so it must be JSON and hold no secret. */
+/**
+ * What `check` found. `before` is what `undo` needs; it is journalled, so it must be JSON and hold no secret. `because`
+ * gives the reason why the effect is not there when it should be: it is asked right after an `apply` that ended well.
+ */
 export type Check<Before extends Json> =
   | { readonly state: 'done' }
-  | { readonly state: 'needed'; readonly before: Before }
+  | { readonly state: 'needed'; readonly before: Before; readonly because?: () => AppError }
   | { readonly state: 'blocked'; readonly why: string; readonly next: string }
 
 /** What a step may use while it works. */

@@ -19,13 +19,14 @@ export async function checkStep(run: Run, step: PlannedStep): Promise<Check<Json
 
 /**
  * Applies and then looks whether the effect is there.
- * @throws AppError STEP_NOT_EFFECTIVE, STEP_TIMEOUT, or what the step throws.
+ * @throws AppError STEP_NOT_EFFECTIVE or the reason that the check knows, STEP_TIMEOUT, or what the step throws.
  */
 export async function applyStep(run: Run, step: PlannedStep, before: Json): Promise<void> {
   const definition = definitionOf(run, step)
   await limited(run, step, definition.timeoutMs, (context) => definition.apply(step.input, before, context))
   const after = await checkStep(run, step)
   if (after.state === 'done') return
+  if (after.state === 'needed' && after.because) throw after.because()
   throw new AppError('STEP_NOT_EFFECTIVE', {
     what: `"${step.summary}" had no effect`,
     why: after.state === 'blocked' ? after.why : 'it ended without error, but its result is not there',

@@ -19,8 +19,8 @@ const REFUSED = new Set(['28P01', '28000'])
 const NO_SUCH_DATABASE = '3D000'
 
 /**
- * Makes the role of the application log in with the password of `app`. Tries first, so that it changes nothing
- * when all is well.
+ * Makes the role of the application log in with the password of `app`. A role that is there is tried first, so that
+ * nothing changes when all is well; one that is not is not asked for, which would be a FATAL line in the log.
  * @returns whether something was changed
  */
 export async function ensureRole(
@@ -28,7 +28,9 @@ export async function ensureRole(
   superuser: DatabaseAddress,
   app: DatabaseAddress,
 ): Promise<boolean> {
-  if (await canLogIn(databases, app)) return false
+  const isThere =
+    (await asSuperuser(databases, superuser, (session) => findRole(session, app.user))).length > 0
+  if (isThere && (await canLogIn(databases, app))) return false
   await rotatePassword(databases, superuser, app.user, app.password)
   return true
 }
@@ -42,11 +44,14 @@ export async function rotatePassword(
 ): Promise<void> {
   const verifier = quoteLiteral(scramVerifier(password).reveal())
   await asSuperuser(databases, superuser, async (session) => {
-    const found = await session.query('SELECT FROM pg_roles WHERE rolname = $1', [role])
+    const found = await findRole(session, role)
     const verb = found.length === 0 ? 'CREATE' : 'ALTER'
     await session.query(`${verb} ROLE ${quoteIdentifier(role)} ${ATTRIBUTES} PASSWORD ${verifier}`)
   })
 }
+
+const findRole = (session: DatabaseSession, role: string) =>
+  session.query('SELECT FROM pg_roles WHERE rolname = $1', [role])
 
 export async function hasDatabase(
   databases: Databases,

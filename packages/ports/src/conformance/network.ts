@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Network } from '../network.ts'
+import type { Listener, Network } from '../network.ts'
 
 export interface NetworkUnderTest {
   readonly network: Network
   /** Address, ending in "/", that answers 418 with the header X-Kind: teapot and "METHOD PATH BODY". */
   readonly teapot: string
+  /** A port that a process listens on, and which one. */
+  readonly listening: { readonly port: number; readonly by: Listener }
   cleanUp?(): Promise<void>
 }
 
@@ -39,6 +41,42 @@ export function describeNetwork(name: string, make: () => Promise<NetworkUnderTe
       const port = await world.network.freePort()
       expect(port).toBeGreaterThan(0)
       expect(await world.network.canListen('127.0.0.1', port)).toBe('yes')
+    })
+
+    it('names the process that listens on a port, and none where nobody does', async () => {
+      const { network, listening } = world
+      expect(await network.listener(listening.port)).toEqual(listening.by)
+      expect(listening.by.program).not.toBe('')
+      expect(await network.canListen('127.0.0.1', listening.port)).toBe('in-use')
+      expect(await network.listener(await network.freePort())).toBeUndefined()
+    })
+
+    it('finds localhost and what is below it at the loopback address, and nothing for a name that is none', async () => {
+      const { network } = world
+      expect(await network.resolve('localhost', 5000)).toEqual(['127.0.0.1'])
+      expect(await network.resolve('shop.appliance.localhost', 5000)).toEqual(['127.0.0.1'])
+      expect(await network.resolve('no-such-host.invalid', 5000)).toEqual([])
+    })
+
+    it('resolves an address to itself', async () => {
+      expect(await world.network.resolve('127.0.0.1', 5000)).toEqual(['127.0.0.1'])
+      expect(await world.network.resolve('192.0.2.7', 5000)).toEqual(['192.0.2.7'])
+    })
+
+    it('waits for a name no longer than it is told', async () => {
+      const startedMs = performance.now()
+      await world.network.resolve('no-such-host.invalid', 1)
+      expect(performance.now() - startedMs).toBeLessThan(4000)
+    })
+
+    it('knows addresses of this machine, the loopback one among them, all of which can be listened on', async () => {
+      const { network } = world
+      const addresses = network.addresses()
+      expect(addresses).toContain('127.0.0.1')
+      expect(new Set(addresses).size).toBe(addresses.length)
+      for (const address of addresses.filter((text) => !text.startsWith('fe80:')))
+        expect(await network.canListen(address, await network.freePort()), address).toBe('yes')
+      expect(addresses).not.toContain('192.0.2.1')
     })
   })
 }

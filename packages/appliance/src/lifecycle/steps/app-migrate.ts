@@ -3,6 +3,7 @@ import { HOUR_MS } from '@caretaker/kernel/time.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
 import { type Application, serviceNamed } from '../../application/application.ts'
 import { commandTail, runInService } from '../app-command.ts'
+import { POSTGRES_SERVICE } from '../app-database.ts'
 import { readAppRecord } from '../app-records.ts'
 import { loadRelease } from '../app-release.ts'
 import type { Appliance } from '../appliance.ts'
@@ -24,7 +25,7 @@ export const appMigrate = (appliance: Appliance) =>
       if (!loaded) return { state: 'needed', before: null }
       if (await isCommitted(appliance, app, releaseId)) return { state: 'done' }
       if (
-        (await appliance.runtime.status(app, 'postgres'))?.state !== 'running' &&
+        (await appliance.runtime.status(app, POSTGRES_SERVICE))?.state !== 'running' &&
         loaded.application.database
       ) {
         return { state: 'needed', before: null }
@@ -41,7 +42,11 @@ export const appMigrate = (appliance: Appliance) =>
       const options = { timeoutMs: migrate.timeoutMs, onLine: progress }
       const result = await runInService(appliance, app, releaseId, service, migrate.run, options, signal)
       if (result.exitCode !== 0)
-        throw migrationFailed(app, `"${migrate.run.join(' ')}" ${commandTail(result)}`)
+        throw await migrationFailed(
+          appliance,
+          application,
+          `"${migrate.run.join(' ')}" ${commandTail(result)}`,
+        )
     },
     undo: 'impossible',
     timeoutMs: 24 * HOUR_MS,
@@ -65,12 +70,29 @@ async function isPending(
   const result = await runInService(appliance, name, releaseId, service, migrate.check, options, signal)
   if (result.exitCode === 0) return false
   if (result.exitCode === MIGRATIONS_PENDING) return true
-  throw migrationFailed(name, `its check "${migrate.check.join(' ')}" ${commandTail(result)}`)
+  throw await migrationFailed(
+    appliance,
+    application,
+    `its check "${migrate.check.join(' ')}" ${commandTail(result)}`,
+  )
 }
 
-function migrationFailed(app: string, why: string): AppError {
+/** Without its database no migration can do its work: then that is the reason, and not what the command makes of it. */
+async function migrationFailed(
+  appliance: Appliance,
+  { name, database }: Application,
+  why: string,
+): Promise<AppError> {
+  const what = `The data of ${name} was not migrated`
+  if (database && (await appliance.runtime.status(name, POSTGRES_SERVICE))?.state !== 'running') {
+    return new AppError('POSTGRES_UNREACHABLE', {
+      what,
+      why: `its Postgres ended in the middle of it; ${why}`,
+      next: `"caretaker up" starts it again and goes on; "caretaker logs ${name} postgres" tells why it ended`,
+    })
+  }
   return new AppError('MIGRATION_FAILED', {
-    what: `The data of ${app} was not migrated`,
+    what,
     why,
     next: `Correct what it complains about (the release or the data), then "caretaker up"`,
   })

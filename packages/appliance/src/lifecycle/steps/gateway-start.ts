@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { AppError } from '@caretaker/kernel/errors.ts'
+import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { SECOND_MS } from '@caretaker/kernel/time.ts'
 import { waitUntil } from '@caretaker/ports/deadline.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
@@ -21,11 +21,20 @@ export const gatewayStart = (appliance: Appliance) =>
     },
     async check() {
       const status = await appliance.runtime.status(APPLIANCE, GATEWAY_SERVICE)
-      if (status?.state !== 'running') return { state: 'needed', before: null }
-      const answers = await appliance.gateway.status().catch(() => undefined)
+      if (status?.state !== 'running')
+        return {
+          state: 'needed',
+          before: null,
+          because: () => gone('its process ended right after its start'),
+        }
       const { bind, https_port } = appliance.config.gateway
-      const listens = answers?.https?.host === bind && answers.https.port === https_port
-      return listens ? { state: 'done' } : { state: 'needed', before: null }
+      try {
+        const { https } = await appliance.gateway.status()
+        const listens = https?.host === bind && https.port === https_port
+        return listens ? { state: 'done' } : { state: 'needed', before: null }
+      } catch (error) {
+        return { state: 'needed', before: null, because: () => toAppError(error) }
+      }
     },
     async apply(_input, _before, { signal }) {
       const { ports, runtime, gateway, gatewayPaths } = appliance
@@ -56,3 +65,11 @@ export const gatewayStart = (appliance: Appliance) =>
     undo: 'not-needed',
     timeoutMs: 60 * SECOND_MS,
   })
+
+function gone(why: string): AppError {
+  return new AppError('GATEWAY_UNREACHABLE', {
+    what: 'The gateway was started and does not answer',
+    why,
+    next: '"caretaker up" starts it again; "caretaker logs gateway" tells why it ended',
+  })
+}

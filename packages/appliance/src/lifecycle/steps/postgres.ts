@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { MINUTE_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
-import { quoteIdentifier } from '@caretaker/ports/database.ts'
+import { DatabaseError, quoteIdentifier } from '@caretaker/ports/database.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
 import { createCluster } from '../../database/create.ts'
+import { explainDatabase, explaining } from '../../database/explain.ts'
 import { checkPostgres } from '../../database/health.ts'
 import { assertCluster, hasCluster } from '../../database/inspect.ts'
 import { createDatabase, ensureRole, hasDatabase } from '../../database/roles.ts'
@@ -65,13 +66,17 @@ export const postgresStart = (appliance: Appliance) =>
     describe: ({ app }) => `Start the Postgres of ${app}`,
     async check({ app }) {
       const status = await appliance.runtime.status(app, POSTGRES_SERVICE)
-      if (status?.state !== 'running') return { state: 'needed', before: null }
+      if (status?.state !== 'running') {
+        return { state: 'needed', before: null, because: () => notUp(app, 'its process ended again') }
+      }
       if (status.specHash !== specHash(await postgresSpec(appliance, app)))
         return { state: 'needed', before: null }
       // Ours is made at the start; to look must not make one that the server does not know.
       if (!(await appliance.secrets.find(`${app}/superuser`))) return { state: 'needed', before: null }
       const health = await checkPostgres(appliance.ports.databases, await adminAddress(appliance, app))
-      return health.state === 'ready' ? { state: 'done' } : { state: 'needed', before: null }
+      return health.state === 'ready'
+        ? { state: 'done' }
+        : { state: 'needed', before: null, because: () => notUp(app, health.why) }
     },
     async apply({ app }, _before, { signal }) {
       await appliance.ports.files.makeFolder(join(appliance.folders.run, 'pg'), 0o711)
@@ -81,6 +86,14 @@ export const postgresStart = (appliance: Appliance) =>
     timeoutMs: 12 * MINUTE_MS,
   })
 
+function notUp(app: string, why: string): AppError {
+  return new AppError('POSTGRES_UNREACHABLE', {
+    what: `Postgres of ${app} was started and does not serve`,
+    why,
+    next: `"caretaker up" starts it again; "caretaker logs ${app} postgres" tells why it ended`,
+  })
+}
+
 /** The role, database and extensions of an application. A database that was there before is never made anew. */
 export const databaseCreate = (appliance: Appliance) =>
   defineStep<{ readonly app: string; readonly extensions: readonly string[] }, null>({
@@ -89,6 +102,8 @@ export const databaseCreate = (appliance: Appliance) =>
     async check({ app, extensions }) {
       const { ports, runtime } = appliance
       if ((await runtime.status(app, POSTGRES_SERVICE))?.state !== 'running') return waiting(appliance, app)
+      // Before it was made there is nothing to ask: the server would log a role that tries to come in and is not known.
+      if (!(await isRecorded(appliance, app))) return { state: 'needed', before: null }
       const address = await databaseAddress(appliance, app)
       try {
         const rows = await ports.databases.withSession(address, { timeoutMs: 10 * SECOND_MS }, (session) =>
@@ -96,39 +111,49 @@ export const databaseCreate = (appliance: Appliance) =>
         )
         const present = new Set(rows.map((row) => row.extname))
         const complete = extensions.every((name) => present.has(name))
-        return complete && (await isRecorded(appliance, app))
-          ? { state: 'done' }
-          : { state: 'needed', before: null }
-      } catch {
-        return { state: 'needed', before: null }
+        return complete ? { state: 'done' } : { state: 'needed', before: null }
+      } catch (error) {
+        if (!(error instanceof DatabaseError)) throw error
+        return { state: 'needed', before: null, because: () => explainDatabase(app, notPrepared(app), error) }
       }
     },
     async apply({ app, extensions }, _before, { signal }) {
-      const { ports, folders } = appliance
-      // A process of it that died a moment ago makes all of it recover.
-      await awaitRecovery(appliance, app, signal)
-      const admin = await adminAddress(appliance, app)
-      const address = await databaseAddress(appliance, app)
-      const record = await readAppRecord(ports.files, folders.apps, app)
-      if (record.databaseCreated && !(await hasDatabase(ports.databases, admin, address.database))) {
-        throw new AppError('DATABASE_ABSENT', {
-          what: `${app} is not started`,
-          why: `its Postgres runs, but the database ${address.database} that was there before is gone`,
-          next: `Find out who dropped it ("caretaker logs ${app} postgres"), and bring it back from a backup`,
-        })
-      }
-      await ensureRole(ports.databases, admin, address)
-      await createDatabase(ports.databases, admin, address)
-      const inside = await adminAddress(appliance, app, address.database)
-      await ports.databases.withSession(inside, { timeoutMs: MINUTE_MS }, async (session) => {
-        for (const name of extensions)
-          await session.query(`CREATE EXTENSION IF NOT EXISTS ${quoteIdentifier(name)}`)
-      })
-      await updateAppRecord(ports.files, folders.apps, app, { databaseCreated: true })
+      await explaining(app, notPrepared(app), () => prepareDatabase(appliance, app, extensions, signal))
     },
     undo: 'not-needed',
     timeoutMs: 12 * MINUTE_MS,
   })
+
+const notPrepared = (app: string) => `The database of ${app} was not prepared`
+
+async function prepareDatabase(
+  appliance: Appliance,
+  app: string,
+  extensions: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { ports, folders } = appliance
+  // A process of it that died a moment ago makes all of it recover.
+  await awaitRecovery(appliance, app, signal)
+  const admin = await adminAddress(appliance, app)
+  const address = await databaseAddress(appliance, app)
+  const record = await readAppRecord(ports.files, folders.apps, app)
+  if (record.databaseCreated && !(await hasDatabase(ports.databases, admin, address.database))) {
+    throw new AppError('DATABASE_ABSENT', {
+      what: `${app} is not started`,
+      why: `its Postgres runs, but the database ${address.database} that was there before is gone`,
+      next: `Find out who dropped it ("caretaker logs ${app} postgres"), and bring it back from a backup`,
+    })
+  }
+  await ensureRole(ports.databases, admin, address)
+  await createDatabase(ports.databases, admin, address)
+  const inside = await adminAddress(appliance, app, address.database)
+  await ports.databases.withSession(inside, { timeoutMs: MINUTE_MS }, async (session) => {
+    for (const name of extensions)
+      await session.query(`CREATE EXTENSION IF NOT EXISTS ${quoteIdentifier(name)}`)
+  })
+  await updateAppRecord(ports.files, folders.apps, app, { databaseCreated: true })
+}
 
 /** While Postgres is stopped nothing can be asked: a database that was made is taken to be there. */
 async function waiting(appliance: Appliance, app: string) {

@@ -1,3 +1,4 @@
+import { AppError } from '@caretaker/kernel/errors.ts'
 import { HOUR_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
 import { type Application, type Service, serviceNamed } from '../../application/application.ts'
@@ -24,8 +25,10 @@ export const serviceStart = (appliance: Appliance) =>
       `Start the service ${service} of ${app} (${releaseId}) and wait until it is healthy`,
     async check({ app, releaseId, service }, { signal }) {
       const status = await appliance.runtime.status(app, service)
-      if (status?.state !== 'running' || status.releaseId !== releaseId)
-        return { state: 'needed', before: null }
+      if (status?.state !== 'running') {
+        return { state: 'needed', before: null, because: () => endedAgain(app, service) }
+      }
+      if (status.releaseId !== releaseId) return { state: 'needed', before: null }
       const loaded = await findRelease(appliance, app, releaseId)
       // Lost while it ran: an earlier step of the plan prepares it again.
       if (!loaded) return { state: 'needed', before: null }
@@ -51,6 +54,14 @@ export const serviceStart = (appliance: Appliance) =>
     undo: async ({ app, service }) => appliance.runtime.stop(app, service),
     timeoutMs: HOUR_MS,
   })
+
+function endedAgain(app: string, service: string): AppError {
+  return new AppError('SERVICE_START_FAILED', {
+    what: `The service ${service} of ${app} was started and does not run`,
+    why: 'it was healthy and ended right after that',
+    next: `Look at "caretaker logs ${app} ${service}" for why, then "caretaker up"`,
+  })
+}
 
 /** A probe of a check must leave room for the others of its plan, whatever the compose file allows. */
 const PROBE_LIMIT_MS = 5 * SECOND_MS
