@@ -22,6 +22,7 @@ export const gateway: CommandDefinition = {
     const running = await runGateway({
       paths: gatewayPaths(call.places.stateFolder, run),
       fallback: fallbackEndpoints(uid),
+      log: (line) => call.output(line, 'stderr'),
     })
     await new Promise<void>((resolve) => {
       if (call.signal.aborted) resolve()

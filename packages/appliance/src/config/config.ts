@@ -51,6 +51,8 @@ export interface GatewayConfig {
   readonly https_port: number
   /** CIDR ranges. */
   readonly trusted_proxies: readonly string[]
+  /** Whether the trusted proxies begin each connection with a PROXY header. */
+  readonly proxy_protocol: boolean
   /** How long a request waits at most during a hold, in seconds. */
   readonly hold_seconds: number
 }

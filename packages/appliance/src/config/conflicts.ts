@@ -57,6 +57,13 @@ function findSettingConflicts({ gateway, storage, recover }: Config): Conflict[]
       next: 'Give one of them another port, or write null for http_port',
     })
   }
+  if (gateway.proxy_protocol && gateway.trusted_proxies.length === 0) {
+    conflicts.push({
+      path: ['gateway', 'proxy_protocol'],
+      why: 'gateway.proxy_protocol is true, but gateway.trusted_proxies names nobody who may use it',
+      next: 'Name the ranges of the load balancers in trusted_proxies, or write false',
+    })
+  }
   const [data, volatile] = [trim(storage.data), trim(storage.volatile)]
   if (data === volatile || data.startsWith(`${volatile}/`) || volatile.startsWith(`${data}/`)) {
     const why = `the folders storage.data (${storage.data}) and storage.volatile (${storage.volatile}) overlap`

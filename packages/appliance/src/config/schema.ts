@@ -98,6 +98,12 @@ const gateway = z.strictObject({
     .describe(
       'Ranges of load balancers in front of the gateway: only their X-Forwarded-* headers are believed. For example ["10.0.0.0/8"].',
     ),
+  proxy_protocol: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether the load balancers in "trusted_proxies" begin each connection with the PROXY protocol (version 1 or 2), which tells the address of the client. All of them must then, and nobody else may.',
+    ),
   hold_seconds: wholeNumber(1, 600)
     .default(30)
     .describe(

@@ -3,6 +3,7 @@ import { hashOf } from '@caretaker/kernel/json.ts'
 import { MIB } from '@caretaker/kernel/units.ts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { describeHeaderFields } from './conformance-headers.ts'
+import { describeProxyProtocol } from './conformance-proxy-protocol.ts'
 import type { GatewayConfig, Route, ServiceReason } from './gateway-config.ts'
 import type { GatewayLab, LabEcho, LabRequest, LabUpstream } from './lab.ts'
 
@@ -314,6 +315,7 @@ export function describeGateway(name: string, makeLab: () => Promise<GatewayLab>
     })
 
     describeHeaderFields(() => ({ lab: () => lab, host: HOST, use, get, echo }))
+    describeProxyProtocol(() => ({ host: HOST, seen: upstream.seen, use, get, echo }))
 
     describe('config', () => {
       test('refuses what it cannot put in force and keeps the old one', async () => {

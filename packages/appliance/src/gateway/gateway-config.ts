@@ -79,5 +79,10 @@ export const GatewayConfig = z.strictObject({
   service: ServiceReason.optional(),
   /** Addresses or CIDR ranges whose X-Forwarded-For, -Proto, -Host, -Port and X-Request-Id are believed. */
   trustedProxies: z.array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])),
+  /**
+   * True: each connection of `trustedProxies`, to both ports, must begin with a header of the PROXY protocol (version 1
+   * or 2), before TLS, and no other connection may.
+   */
+  proxyProtocol: z.boolean().optional(),
 })
 export type GatewayConfig = Readonly<z.infer<typeof GatewayConfig>>

@@ -9,7 +9,10 @@ export interface GatewayLab {
   startUpstream(): Promise<LabUpstream>
   /** An address of loopback where nothing listens. */
   deadEndpoint(): Promise<Endpoint>
-  /** One request on a connection of its own; the certificate is checked against the lab's authority. */
+  /**
+   * One request on a connection of its own; the certificate is checked against the lab's authority. Rejects when the
+   * connection ends without an answer.
+   */
   request(request: LabRequest): Promise<LabAnswer>
   /** Opens a server-sent event stream; resolves with the header fields. */
   openEvents(request: LabRequest): Promise<LabEvents>
@@ -33,6 +36,10 @@ export interface LabRequest {
   readonly body?: string
   /** Over plain HTTP. */
   readonly plain?: boolean
+  /** Address of loopback to come from, as 127.0.0.2. */
+  readonly from?: string
+  /** Sent before anything else, TLS included, one write for each part. */
+  readonly preface?: readonly Buffer[]
 }
 
 export interface LabAnswer {

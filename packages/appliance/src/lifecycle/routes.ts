@@ -21,7 +21,7 @@ export function gatewayConfig(
   apps: readonly RoutedApp[],
   now: string,
 ): GatewayConfig {
-  const { bind, http_port, https_port, trusted_proxies, hold_seconds } = config.gateway
+  const { bind, http_port, https_port, trusted_proxies, proxy_protocol, hold_seconds } = config.gateway
   const names = Object.keys(config.applications)
   return {
     applianceId: config.id,
@@ -44,6 +44,7 @@ export function gatewayConfig(
     ),
     ...(state.serving ? {} : { service: serviceReason(state, now) }),
     trustedProxies: [...trusted_proxies],
+    ...(proxy_protocol ? { proxyProtocol: true } : {}),
   }
 }
 

@@ -1,7 +1,5 @@
 import type { Exchange } from './exchange.ts'
-
-/** Takes one line of JSON without line end. */
-export type LogLine = (line: string) => void
+import type { LogLine } from './refusal-log.ts'
 
 /** Longest path in a line; a query may hold secrets and is left out. */
 const MAX_PATH = 1024

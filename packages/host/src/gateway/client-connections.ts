@@ -1,14 +1,13 @@
 import { isIPv6, type Socket } from 'node:net'
 import { MAX_CONNECTIONS_PER_CLIENT } from './limits.ts'
-import { plainAddress } from './trust.ts'
 
 /** Counts the open connections of each client. */
 export class ClientConnections {
   readonly #open = new Map<string, number>()
 
-  /** Takes a connection into account until it closes; false when its client has too many already. */
-  admit(socket: Socket): boolean {
-    const client = clientOf(plainAddress(socket.remoteAddress))
+  /** Takes a connection of that address into account until it closes; false when its client has too many. */
+  admit(address: string, socket: Socket): boolean {
+    const client = clientOf(address)
     const open = this.#open.get(client) ?? 0
     if (open >= MAX_CONNECTIONS_PER_CLIENT) return false
     this.#open.set(client, open + 1)

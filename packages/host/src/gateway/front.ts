@@ -20,17 +20,18 @@ import {
 } from '@caretaker/appliance/gateway/service-page.ts'
 import { assertNever } from '@caretaker/kernel/assert.ts'
 import { AppError } from '@caretaker/kernel/errors.ts'
-import { AccessRecord, type LogLine } from './access-log.ts'
+import { AccessRecord } from './access-log.ts'
+import { Admission } from './admission.ts'
 import { hasBody, refusalOf } from './bad-request.ts'
 import { endSilentBody } from './body-idle.ts'
-import { ClientConnections } from './client-connections.ts'
 import { type Exchange, endWith, type RequestExchange, type UpgradeExchange } from './exchange.ts'
 import { Forwarder } from './forwarder.ts'
+import type { LogLine } from './refusal-log.ts'
 import { Traffic } from './traffic.ts'
-import { plainAddress, trustList } from './trust.ts'
 
 export interface FrontOptions {
   readonly accessLog: LogLine | undefined
+  readonly log: LogLine | undefined
   /** Port people type for HTTPS. */
   readonly publicPort: () => number
 }
@@ -41,19 +42,19 @@ export class Front {
   readonly #forwarder = new Forwarder()
   readonly #apps = new Map<string, Traffic>()
   readonly #unrouted = new Traffic()
-  readonly #clients = new ClientConnections()
+  readonly #admission: Admission
   readonly #upgraded = new Set<Duplex>()
   #table: RouteTable = compileRoutes({ routes: [] })
-  #trusts: (address: string) => boolean = () => false
 
   constructor(options: FrontOptions) {
     this.#options = options
+    this.#admission = new Admission(options.log)
   }
 
   /** Takes effect for every request that is not yet passed on, waiting ones included. */
   use(config: GatewayConfig): void {
     this.#table = compileRoutes(config)
-    this.#trusts = trustList(config.trustedProxies)
+    this.#admission.use(config)
     const reachable = new Set(config.routes.filter((route) => route.upstream).map((route) => route.app))
     for (const route of config.routes) this.#trafficOf(route.app)
     for (const [app, traffic] of this.#apps) {
@@ -80,15 +81,14 @@ export class Front {
     }
   }
 
-  /** Whether one more connection of this client is taken. */
-  admits(socket: Socket): boolean {
-    return this.#trusts(plainAddress(socket.remoteAddress)) || this.#clients.admit(socket)
+  /** Calls `accept` when the connection is taken; ends it otherwise. */
+  take(socket: Socket, accept: () => void): void {
+    this.#admission.take(socket, accept)
   }
 
   answer(exchange: RequestExchange | UpgradeExchange): void {
     const request = exchange.request
-    const peer = { address: plainAddress(request.socket.remoteAddress), trusted: false }
-    peer.trusted = this.#trusts(peer.address)
+    const peer = this.#admission.peerOf(request.socket)
     const requestId = requestIdFor(request.headers, peer)
     const record = new AccessRecord(exchange, peer.address, requestId, this.#options.accessLog)
     if (exchange.kind === 'request' && wantsClose(exchange)) {
@@ -122,8 +122,9 @@ export class Front {
     for (const traffic of this.#apps.values()) traffic.giveUp()
   }
 
-  /** Ends websockets and the kept connections to applications. */
+  /** Ends websockets, the kept connections to applications, and connections that have not begun. */
   destroy(): void {
+    this.#admission.destroy()
     for (const socket of this.#upgraded) socket.destroy()
     this.#forwarder.close()
   }

@@ -7,7 +7,6 @@ import { parseGatewayConfig } from '@caretaker/appliance/gateway/parse-config.ts
 import { type AppError, isAppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { hashOf } from '@caretaker/kernel/json.ts'
 import { SECOND_MS } from '@caretaker/kernel/time.ts'
-import type { LogLine } from './access-log.ts'
 import { type CertificateStore, loadCertificates, selfSignedStore } from './certificate-store.ts'
 import { serveControl } from './control.ts'
 import { parseDrainCall, parseHoldCall, parseReleaseCall } from './control-calls.ts'
@@ -15,6 +14,7 @@ import { requestExchange, upgradeExchange } from './exchange.ts'
 import { Front } from './front.ts'
 import { MAX_PIPELINED } from './limits.ts'
 import { type Arrivals, Listeners } from './listeners.ts'
+import type { LogLine } from './refusal-log.ts'
 import { type FallbackEndpoints, readStoredConfig } from './stored-config.ts'
 
 export interface GatewayOptions {
@@ -23,6 +23,8 @@ export interface GatewayOptions {
   readonly fallback: FallbackEndpoints
   /** One line of JSON per request; absent: requests are only counted. */
   readonly accessLog?: LogLine
+  /** One line of JSON for what is no request, as a connection refused. */
+  readonly log?: LogLine
 }
 
 export interface RunningGateway {
@@ -74,7 +76,8 @@ class EmbeddedGateway implements RunningGateway {
 
   constructor(options: GatewayOptions) {
     this.#options = options
-    this.#front = new Front({ accessLog: options.accessLog, publicPort: () => this.#publicPort() })
+    const { accessLog, log } = options
+    this.#front = new Front({ accessLog, log, publicPort: () => this.#publicPort() })
   }
 
   async start(): Promise<void> {
@@ -175,7 +178,7 @@ class EmbeddedGateway implements RunningGateway {
     /** The answers under way on each connection. */
     const answers = new WeakMap<object, Set<ServerResponse>>()
     return {
-      admits: (socket) => this.#front.admits(socket),
+      onConnection: (socket, accept) => this.#front.take(socket, accept),
       onRequest: (request, response, secure) => {
         const { socket } = request
         const underWay = answers.get(socket) ?? new Set()

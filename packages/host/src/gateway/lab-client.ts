@@ -2,10 +2,13 @@ import { createHash, randomBytes } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { GatewayConfig } from '@caretaker/appliance/gateway/gateway-config.ts'
+import { setImmediate } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
+import type { Endpoint, GatewayConfig } from '@caretaker/appliance/gateway/gateway-config.ts'
 import type { GatewayLab, LabAnswer, LabRequest } from '@caretaker/appliance/gateway/lab.ts'
 import { MIB } from '@caretaker/kernel/units.ts'
 import WebSocket from 'ws'
@@ -15,13 +18,14 @@ type ClientCalls = Pick<GatewayLab, 'request' | 'openEvents' | 'openWebSocket' |
 /** The visitors of a {@link GatewayLab}. Every call has a connection of its own. */
 export function createLabClient(config: GatewayConfig, authorityPem: string): ClientCalls {
   const open = (wanted: LabRequest): ClientRequest => {
-    const endpoint = wanted.plain ? config.http : config.https
+    const endpoint = (wanted.plain ? config.http : config.https) as Endpoint
     const options = {
       ...endpoint,
       agent: false as const,
       path: wanted.path ?? '/',
       method: wanted.method ?? 'GET',
       headers: { host: wanted.host, ...wanted.headers },
+      ...(wanted.from === undefined ? {} : { localAddress: wanted.from }),
     }
     return wanted.plain
       ? httpRequest(options)
@@ -29,7 +33,7 @@ export function createLabClient(config: GatewayConfig, authorityPem: string): Cl
   }
   return {
     async request(wanted) {
-      const request = open(wanted)
+      const request = wanted.preface ? await openBehind(config, authorityPem, wanted) : open(wanted)
       request.end(wanted.body)
       return await answerOf(request)
     },
@@ -85,6 +89,29 @@ export function createLabClient(config: GatewayConfig, authorityPem: string): Cl
       }
     },
   }
+}
+
+/** A request whose connection begins with other bytes, as a load balancer sends them. */
+async function openBehind(
+  config: GatewayConfig,
+  ca: string,
+  { preface = [], ...wanted }: LabRequest,
+): Promise<ClientRequest> {
+  const endpoint = (wanted.plain ? config.http : config.https) as Endpoint
+  const from = wanted.from === undefined ? {} : { localAddress: wanted.from }
+  const socket = connect({ ...endpoint, ...from, noDelay: true })
+  socket.on('error', () => undefined)
+  for (const part of preface) {
+    socket.write(part)
+    // Lets each part leave on its own.
+    await setImmediate()
+  }
+  return httpRequest({
+    path: wanted.path ?? '/',
+    method: wanted.method ?? 'GET',
+    headers: { host: wanted.host, ...wanted.headers },
+    createConnection: () => (wanted.plain ? socket : connectTls({ socket, servername: wanted.host, ca })),
+  })
 }
 
 async function answerOf(request: ClientRequest): Promise<LabAnswer> {

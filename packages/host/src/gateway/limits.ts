@@ -11,6 +11,8 @@ export const MAX_HEADER_FIELDS = 200
 export const MAX_PIPELINED = 16
 /** A body of which nothing arrives for twice this long, while it could, has been given up by its sender. */
 export const BODY_IDLE_MS = 30 * SECOND_MS
+/** For the PROXY header of a load balancer, which sends it at once (as Caddy). */
+export const PROXY_HEADER_TIMEOUT_MS = 5 * SECOND_MS
 /** For the TLS handshake. */
 export const HANDSHAKE_TIMEOUT_MS = 10 * SECOND_MS
 /** An idle connection stays open this long: more than the 60 s of common load balancers, so that they close first. */

@@ -22,8 +22,8 @@ import { describeListenError } from './listen-error.ts'
 
 /** What the listeners do with what arrives. */
 export interface Arrivals {
-  /** A new connection, before anything is read from it; false: it is ended at once. */
-  admits(socket: Socket): boolean
+  /** A new connection, before anything is read from it: TLS or HTTP begins with `accept`. */
+  onConnection(socket: Socket, accept: () => void): void
   onRequest(request: IncomingMessage, response: ServerResponse, secure: boolean): void
   onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, secure: boolean): void
   /** Bytes that are no request. */
@@ -131,8 +131,12 @@ export class Listeners {
       if (!server.listening) response.setHeader('connection', 'close')
       this.#arrivals.onRequest(request, response, secure)
     }
+    const begin = server.listeners('connection')
+    server.removeAllListeners('connection')
     server.on('connection', (socket: Socket) => {
-      if (!this.#arrivals.admits(socket)) socket.destroy()
+      this.#arrivals.onConnection(socket, () => {
+        for (const listener of begin) listener.call(server, socket)
+      })
     })
     server.on('request', onRequest)
     // The body is asked for when it is passed on, not before.

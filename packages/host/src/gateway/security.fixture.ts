@@ -30,6 +30,8 @@ export interface AttackedGateway {
   readonly gateway: RunningGateway
   readonly control: Gateway
   readonly upstream: RawUpstream
+  /** What the gateway wrote to its log, parsed. */
+  readonly log: readonly Readonly<Record<string, unknown>>[]
   readonly port: number
   readonly httpPort: number
   /** Sends bytes over TLS and gives all that comes until the other side ends. */
@@ -44,7 +46,12 @@ export async function startAttackedGateway(): Promise<AttackedGateway> {
   const state = await mkdtemp(join(tmpdir(), 'caretaker-attack-'))
   const paths = gatewayPaths(state)
   const upstream = await startRawUpstream()
-  const gateway = await runGateway({ paths, fallback: { https: LOOPBACK, http: LOOPBACK } })
+  const log: Record<string, unknown>[] = []
+  const gateway = await runGateway({
+    paths,
+    fallback: { https: LOOPBACK, http: LOOPBACK },
+    log: (line) => log.push(JSON.parse(line) as Record<string, unknown>),
+  })
   const control = createGatewayClient(createHost(), paths)
   const config = (changes: Partial<GatewayConfig>): GatewayConfig => ({
     applianceId: 'lab',
@@ -77,6 +84,7 @@ export async function startAttackedGateway(): Promise<AttackedGateway> {
     gateway,
     control,
     upstream,
+    log,
     get port() {
       return port()
     },
