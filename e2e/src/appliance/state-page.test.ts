@@ -12,6 +12,7 @@ beforeAll(async () => {
   appliance = await testAppliance()
   await appliance.createConfig()
   await appliance.daemon()
+  await eventually('it runs', async () => (await appliance.json('status'))['state'] === 'running')
 })
 afterAll(() => appliance?.[Symbol.asyncDispose]())
 
