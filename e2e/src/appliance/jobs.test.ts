@@ -30,21 +30,23 @@ x-caretaker:
   web: { service: web, port: 3000, health: /health }
   data: [files]
   jobs:
-    tidy: { schedule: "30 3 29 2 *", command: [node, tidy.mjs], missed: once, timeout: 1m }
+    tidy: { schedule: "30 3 29 2 *", command: [node, tidy.mjs, thoroughly], missed: once, timeout: 1m }
     quick: { schedule: "* * * * *", command: [node, tidy.mjs], missed: once }
 `
 const SERVER = `import { createServer } from 'node:http'
 process.on('SIGTERM', () => process.exit(0))
 createServer((_, response) => response.end('ok')).listen(process.env.PORT, '127.0.0.1')
 `
-/** Says what it has of the environment; fails or waits when a file tells it to. */
+/** Says what it has of the environment; fails when a file tells it to, and waits when that is its job. */
 const TIDY = `import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 const folder = process.env.DATA_DIR_FILES
 console.log('tidying up in ' + folder)
-writeFileSync(join(folder, 'began'), '')
+const thoroughly = process.argv[2] === 'thoroughly'
+if (thoroughly) writeFileSync(join(folder, 'began'), '')
 if (existsSync(join(folder, 'broken'))) { console.error('no broom'); process.exit(7) }
-if (existsSync(join(folder, 'slow'))) setTimeout(() => {}, 60_000)
+if (existsSync(join(folder, 'deaf'))) process.on('SIGTERM', () => console.log('not now'))
+if (thoroughly && existsSync(join(folder, 'slow'))) setTimeout(() => {}, 60_000)
 `
 
 let appliance: TestAppliance
@@ -130,7 +132,8 @@ test('in service mode it does not run, and the own jobs go on', async () => {
   await appliance.ok('service', 'off')
 })
 
-test('a run is not lost when the daemon is killed in it', async () => {
+/** Runs the job that waits; resolves when its program is under way. */
+async function beginSlowJob() {
   await writeFile(join(data, 'slow'), '')
   await rm(join(data, 'began'))
   const running = appliance.start('job', 'run', 'shop.tidy')
@@ -140,6 +143,41 @@ test('a run is not lost when the daemon is killed in it', async () => {
       () => false,
     ),
   )
+  return running
+}
+
+async function expectStopped(): Promise<void> {
+  const running = await beginSlowJob()
+  const stopped = await appliance.ok('job', 'stop', 'shop.tidy')
+  expect(stopped.stdout).toContain('shop.tidy was stopped')
+  const ran = await running.ran
+  expect(ran.code).toBe(130)
+  expect(ran.stderr).toContain('stopped it (command line)')
+  const [run] = await historyOf('shop.tidy')
+  expect(run).toMatchObject({ result: 'cancelled', trigger: 'person' })
+  expect(run?.reason).toMatch(/^\S+ stopped it \(command line\)$/)
+}
+
+test('a person stops a job that runs in the daemon; one that will not end is ended', async () => {
+  const idle = await appliance.run('job', 'stop', 'shop.tidy')
+  expect(idle.code).toBe(1)
+  expect(idle.stderr).toContain('it does not run')
+  expect((await appliance.run('job', 'stop', 'shop.tidi')).code).toBe(2)
+  await expectStopped()
+  const audit = await readFile(join(appliance.state, 'audit.jsonl'), 'utf8')
+  expect(audit).toContain('"purpose":"stop the job shop.tidy"')
+  await writeFile(join(data, 'deaf'), '')
+  await expectStopped()
+  expect((await appliance.ok('job', 'logs', 'shop.tidy')).stdout).toContain('not now')
+  await rm(join(data, 'deaf'))
+  // It says nothing about whether the job works.
+  expect(JSON.stringify(await appliance.json<StatusDocument>('status'))).not.toContain('job shop.tidy')
+  await rm(join(data, 'slow'))
+  await appliance.ok('job', 'run', 'shop.tidy')
+})
+
+test('a run is not lost when the daemon is killed in it', async () => {
+  const running = await beginSlowJob()
   const refused = await appliance.run('down')
   expect(refused.code).toBe(11)
   expect(refused.stderr).toContain('job shop.tidy')
@@ -177,4 +215,10 @@ test('what is missed while the daemon is off is caught up once, and then it runs
   expect(own).toHaveLength(1)
   expect(own[0]).toMatchObject({ trigger: 'catch-up' })
   expect((await historyOf('shop.quick')).length).toBeLessThanOrEqual(2)
+})
+
+test('a person stops a job that a command runs without a daemon', async () => {
+  await daemon.stop()
+  await expectStopped()
+  await rm(join(data, 'slow'))
 })

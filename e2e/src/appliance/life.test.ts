@@ -172,7 +172,7 @@ describe.each(PEOPLE)('an appliance of $who', ({ workshop: openWorkshop, isNobod
         completion: ['completion', 'bash'],
       }
       // Each of these has a test of its own: they wait, need a daemon, or need an operation that is unfinished.
-      const elsewhere = ['daemon', 'page', 'operation resume', 'operation undo']
+      const elsewhere = ['daemon', 'page', 'job stop', 'operation resume', 'operation undo']
       for (const definition of COMMANDS.filter((entry) => !entry.hidden && !elsewhere.includes(entry.name))) {
         const words = lines[definition.name] ?? definition.name.split(' ')
         const ran = await appliance.run('--json', ...words)

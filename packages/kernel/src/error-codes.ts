@@ -117,6 +117,9 @@ export const ERROR_CODES = {
   JOB_TIMEOUT: entry(1, 'A job did not end in its time and was ended.'),
   JOB_SKIPPED: entry(1, 'A job does not run in the present state of the appliance.'),
   JOB_INTERRUPTED: entry(130, 'A job was ended before it was done.'),
+  JOB_STOPPED: entry(130, 'A person stopped the job before it was done.'),
+  JOB_NOT_RUNNING: entry(1, 'The job to be stopped does not run.'),
+  JOB_NOT_STOPPED: entry(5, 'A job did not end although a person stopped it.'),
 
   // gateway
   GATEWAY_START_FAILED: entry(5, 'The gateway does not start.'),

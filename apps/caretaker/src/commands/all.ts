@@ -15,7 +15,7 @@ import { daemon } from './daemon.ts'
 import { doctor } from './doctor.ts'
 import { down } from './down.ts'
 import { gateway } from './gateway.ts'
-import { jobHistory, jobList, jobLogs, jobRun } from './job.ts'
+import { jobHistory, jobList, jobLogs, jobRun, jobStop } from './job.ts'
 import { logs } from './logs.ts'
 import { operationList, operationResume, operationShow, operationUndo } from './operation.ts'
 import { page } from './page.ts'
@@ -47,6 +47,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   configSchema,
   jobList,
   jobRun,
+  jobStop,
   jobHistory,
   jobLogs,
   serviceOn,

@@ -11,7 +11,7 @@ import { wholeNumber } from '../cli/whole-number.ts'
 const NAME = { name: 'name', description: 'name of the job, from "caretaker job list"' }
 
 const RUN_FIELDS =
-  'run (id), trigger (schedule, catch-up or person), scheduled_for, due_times, started_at, ended_at, duration_ms, result (running, done, failed, skipped, timeout or interrupted), exit_code, reason, error'
+  'run (id), trigger (schedule, catch-up or person), scheduled_for, due_times, started_at, ended_at, duration_ms, result (running, done, failed, skipped, timeout, cancelled or interrupted), exit_code, reason, error'
 
 export const jobList: CommandDefinition = {
   name: 'job list',
@@ -43,7 +43,7 @@ export const jobRun: CommandDefinition = {
   name: 'job run',
   summary: 'Run a job now, and show what it says.',
   details:
-    'The exit code is 0 when it is done, 1 when it failed or does not run in the present state, 11 when something else is\nat work.',
+    'The exit code is 0 when it is done, 1 when it failed or does not run in the present state, 11 when something else is\nat work, 130 when it was stopped before it was done.',
   arguments: [NAME],
   examples: [
     ['caretaker job run guestbook.tidy', 'a job of the application guestbook'],
@@ -59,12 +59,35 @@ export const jobRun: CommandDefinition = {
     const { appliance } = await openInForceFor(call)
     const job = call.arguments[0] ?? ''
     const run = await runJobNow({ ...appliance, actor: call.actor }, job, call.output, call.signal)
-    const exitCode = run.result === 'done' ? 0 : run.result === 'interrupted' ? 130 : 1
-    return { data: { job, run }, exitCode }
+    return { data: { job, run }, exitCode: run.result === 'done' ? 0 : isEndedEarly(run) ? 130 : 1 }
   },
   render: ({ job, run }: { job: string; run: JobRun }, style: Style) =>
     run.result === 'done' ? style.good(`${job} is done (${lasted(run)}).`) : '',
   problems: ({ job, run }: { job: string; run: JobRun }) => problemOf(job, run),
+}
+
+export const jobStop: CommandDefinition = {
+  name: 'job stop',
+  summary: 'End the run of a job that is under way.',
+  details:
+    'Its program gets SIGTERM and, when it does not end within 2 s, SIGKILL; the history tells who stopped it. It is not\nmade up for: it runs again when it is due. The exit code is 0 when the run has ended, 1 when the job does not run, 5\nwhen it does not end.',
+  arguments: [NAME],
+  examples: [['caretaker job stop guestbook.tidy', 'end it, whoever began it']],
+  output: [
+    ['job', 'text', 'its name'],
+    ['run', 'object', RUN_FIELDS],
+  ],
+  runs: 'here',
+  async handler(call) {
+    const { stopJob } = await import('@caretaker/appliance/jobs/stop-job.ts')
+    const { appliance } = await openInForceFor(call)
+    const job = call.arguments[0] ?? ''
+    return { data: { job, run: await stopJob({ ...appliance, actor: call.actor }, job, call.signal) } }
+  },
+  render: ({ job, run }: { job: string; run: JobRun }, style: Style) =>
+    run.result === 'cancelled'
+      ? style.good(`${job} was stopped (after ${lasted(run)}).`)
+      : `${job} came to its end by itself: ${run.result} (${lasted(run)}).`,
 }
 
 export const jobHistory: CommandDefinition = {
@@ -149,6 +172,8 @@ function renderHistory({ job, runs }: { job: string; runs: readonly JobRun[] }, 
 
 const lasted = (run: JobRun) => (run.duration_ms === null ? '-' : formatDuration(run.duration_ms))
 
+const isEndedEarly = ({ result }: JobRun) => result === 'cancelled' || result === 'interrupted'
+
 function problemOf(job: string, { result, reason, error }: JobRun): readonly ErrorReport[] {
   if (result === 'done') return []
   if (error) return [error]
@@ -163,8 +188,7 @@ function problemOf(job: string, { result, reason, error }: JobRun): readonly Err
       },
     ]
   }
+  const code = result === 'cancelled' ? 'JOB_STOPPED' : 'JOB_INTERRUPTED'
   const next = `caretaker job logs ${job}`
-  return [
-    { code: 'JOB_INTERRUPTED', what: `The job ${job} was ended`, why: reason ?? '', next, exit_code: 130 },
-  ]
+  return [{ code, what: `The job ${job} was ended`, why: reason ?? '', next, exit_code: 130 }]
 }

@@ -2,8 +2,8 @@ import type { ErrorReport } from '@caretaker/kernel/errors.ts'
 
 export type JobTrigger = 'schedule' | 'catch-up' | 'person'
 
-/** `interrupted`: it was ended from outside, or the process that ran it died. */
-export type JobResult = 'running' | 'done' | 'failed' | 'skipped' | 'timeout' | 'interrupted'
+/** `cancelled`: a person stopped it. `interrupted`: it was ended otherwise, or the process that ran it died. */
+export type JobResult = 'running' | 'done' | 'failed' | 'skipped' | 'timeout' | 'cancelled' | 'interrupted'
 
 /** One run of a job, or one time it was left out. Instants are ISO 8601. */
 export interface JobRun {
@@ -22,7 +22,7 @@ export interface JobRun {
   readonly result: JobResult
   /** Of the program it ran, if it ended by itself. */
   readonly exit_code: number | null
-  /** Why it was skipped or interrupted. */
+  /** Why it was skipped or interrupted, or who cancelled it. */
   readonly reason: string | null
   readonly error: ErrorReport | null
 }

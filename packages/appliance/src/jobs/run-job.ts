@@ -1,12 +1,16 @@
 import { AppError, isAppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { operationId } from '@caretaker/kernel/ids.ts'
-import { formatDuration } from '@caretaker/kernel/time.ts'
+import { formatDuration, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { createAuditLog } from '@caretaker/steps/audit.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { appendHistory, readHistory } from './history.ts'
 import type { JobRun, JobTrigger } from './history-records.ts'
 import type { Job, JobOutput, JobSurrounding } from './job.ts'
 import { pruneRunLogs, RunLog, runLogPath } from './run-log.ts'
+import { findStopRequest, forgetStopRequest } from './stop-request.ts'
+
+/** How soon a run is ended after a person asked for it. */
+const LOOK_FOR_STOP_MS = SECOND_MS / 2
 
 export interface WantedRun {
   readonly trigger: JobTrigger
@@ -135,21 +139,38 @@ class Attempt {
   ): Promise<Pick<JobRun, 'result' | 'exit_code' | 'reason' | 'error'>> {
     const { clock } = this.#around.ports
     const overdue = new AbortController()
+    const stopped = new AbortController()
     const ended = new AbortController()
     const { timeoutMs, name } = this.#job
     void clock.wait(timeoutMs, ended.signal).then(() => {
       if (!ended.signal.aborted) overdue.abort()
     })
+    const watching = this.#stopOnRequest(stopped, ended.signal)
     try {
-      const exitCode = await this.#job.work(output, AbortSignal.any([signal, overdue.signal]))
+      const ends = AbortSignal.any([signal, overdue.signal, stopped.signal])
+      const exitCode = await this.#job.work(output, ends)
       return { result: 'done', exit_code: exitCode ?? null, reason: null, error: null }
     } catch (cause) {
       if (overdue.signal.aborted) return { ...FAILED, result: 'timeout', error: tooLong(name, timeoutMs) }
+      if (stopped.signal.aborted)
+        return { ...FAILED, result: 'cancelled', reason: String(stopped.signal.reason) }
       if (signal.aborted) return { ...FAILED, result: 'interrupted', reason: 'it was ended from outside' }
       const error = toAppError(cause)
       return { ...FAILED, exit_code: exitCodeIn(error), error: error.toReport() }
     } finally {
       ended.abort()
+      await watching
+    }
+  }
+
+  /** Fires `stopped`, with who asked as its reason, when a person wants this run to end. */
+  async #stopOnRequest(stopped: AbortController, ended: AbortSignal): Promise<void> {
+    const { ports, stateFolder } = this.#around
+    const { files, clock } = ports
+    while (!ended.aborted && !stopped.signal.aborted) {
+      const request = await findStopRequest(files, stateFolder, this.#job.name, this.#started.run)
+      if (request) stopped.abort(`${request.user} stopped it (${request.via})`)
+      else await clock.wait(LOOK_FOR_STOP_MS, ended)
     }
   }
 
@@ -157,6 +178,7 @@ class Attempt {
   async #afterwards(run: JobRun): Promise<void> {
     const { ports, stateFolder, actor } = this.#around
     const { runs } = await readHistory(ports.files, stateFolder, this.#job.name)
+    await forgetStopRequest(ports.files, stateFolder, this.#job.name)
     await pruneRunLogs(ports.files, stateFolder, this.#job.name, new Set(runs.map((entry) => entry.run)))
     // What the clock begins is in the history; the audit log tells what people did.
     if (run.trigger !== 'person') return
