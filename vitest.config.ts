@@ -15,6 +15,8 @@ export default defineConfig({
           exclude: ['**/*.real.test.ts', '**/*.engine.test.ts'],
           pool: 'threads',
           isolate: false,
+          // Property tests on a busy machine: slow is no failure.
+          testTimeout: 60_000,
         },
       },
       {

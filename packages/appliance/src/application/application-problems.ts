@@ -4,7 +4,7 @@ import type { Application } from './application.ts'
 import type { ComposeFile } from './compose-schema.ts'
 import { invalid, type Problem, refused, suggestion } from './problems.ts'
 import { startOrder } from './start-order.ts'
-import { wiringNames } from './wiring.ts'
+import { wiringNames, wiringNamesOf } from './wiring.ts'
 
 const NAME_RULE = 'Use a-z, 0-9 and -, beginning with a letter, at most 40 characters'
 const SECRET_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,39}$/
@@ -190,8 +190,26 @@ function wiringProblems(app: Application, compose: ComposeFile): readonly Proble
     ),
     [['x-caretaker', 'clone', 'environment'], Object.keys(compose['x-caretaker'].clone.environment)],
   ]
+  const missing = app.services.flatMap((service) =>
+    Object.entries(service.lateEnvironment).flatMap(([name, text]) =>
+      text.flatMap((part) =>
+        typeof part === 'string' ||
+        !wiring.has(part.variable) ||
+        wiringNamesOf(app, service).includes(part.variable)
+          ? []
+          : [
+              invalid(
+                ['services', service.name, 'environment', name],
+                `${part.variable} is not set for this service: it would be ${wiring.get(part.variable)}`,
+                'Give the service that part, or take the variable out',
+              ),
+            ],
+      ),
+    ),
+  )
   return [
     ...twice,
+    ...missing,
     ...declarations.flatMap(([path, declared]) =>
       declared
         .filter((name) => wiring.has(name))

@@ -1,3 +1,5 @@
+import type { LateText } from './interpolate.ts'
+
 /**
  * One application as its compose file and `x-caretaker` section describe it, with the values of the config put in.
  * Plain JSON, frozen, holds no secret value. Made by `parseApplication` only.
@@ -45,6 +47,8 @@ export interface Service {
   readonly environment: Readonly<Record<string, string>>
   /** Variables that hold a secret: variable name → key under `secrets` of the config. */
   readonly secretEnvironment: Readonly<Record<string, string>>
+  /** Variables whose value holds secrets of the config or what caretaker sets. */
+  readonly lateEnvironment: Readonly<Record<string, LateText>>
   readonly dependsOn: readonly Dependency[]
   readonly healthcheck: Healthcheck | undefined
   readonly mounts: readonly Mount[]

@@ -1,6 +1,8 @@
 import type { AppCommand, Application, Healthcheck, Service } from './application.ts'
 import type { ComposeFile, ComposeService } from './compose-schema.ts'
+import { lateKey } from './compose-variables.ts'
 import { secretSource } from './declarations.ts'
+import type { LateText } from './interpolate.ts'
 
 /** Issue 2: stop gracefully within 20 s unless the compose file says another time. */
 const STOP_GRACE_MS = 20_000
@@ -8,6 +10,8 @@ const STOP_GRACE_MS = 20_000
 export interface GivenValues {
   readonly environment: Readonly<Record<string, string>>
   readonly secrets: readonly string[]
+  /** From `fillVariables`. */
+  readonly late: ReadonlyMap<string, LateText>
 }
 
 /**
@@ -89,6 +93,9 @@ function buildService(
     ...metrics.filter((endpoint) => endpoint.service === name).map((endpoint) => endpoint.port),
   ]
   const declared = Object.entries(service.environment)
+  // A value in the config replaces the one of the compose file.
+  const lateOf = (key: string) =>
+    Object.hasOwn(given.environment, key) ? undefined : given.late.get(lateKey(name, key))
   return {
     name,
     build: service.build && {
@@ -101,6 +108,7 @@ function buildService(
     entrypoint: service.entrypoint ?? undefined,
     environment: Object.fromEntries(
       declared
+        .filter(([key]) => lateOf(key) === undefined)
         .map(
           ([key, value]) =>
             [key, Object.hasOwn(given.environment, key) ? given.environment[key] : value] as const,
@@ -111,6 +119,12 @@ function buildService(
       declared
         .filter(([key, value]) => value === null && given.secrets.includes(key))
         .map(([key]) => [key, key]),
+    ),
+    lateEnvironment: Object.fromEntries(
+      declared.flatMap(([key]) => {
+        const text = lateOf(key)
+        return text === undefined ? [] : [[key, text] as const]
+      }),
     ),
     dependsOn: Object.entries(service.depends_on).map(([other, { condition }]) => ({
       service: other,

@@ -1,6 +1,13 @@
 import { formatPath, type KeyPath } from '../config/problem.ts'
 import { composeObjectAt } from './compose-keys.ts'
-import { evaluateTemplate, InterpolationError, parseTemplate, variablesIn } from './interpolate.ts'
+import {
+  evaluateEarly,
+  evaluateTemplate,
+  InterpolationError,
+  type LateText,
+  parseTemplate,
+  variablesIn,
+} from './interpolate.ts'
 import { invalid, type Problem } from './problems.ts'
 
 export interface FilledCompose {
@@ -8,7 +15,21 @@ export interface FilledCompose {
   readonly problems: readonly Problem[]
   /** Variables used without value and default, each said once with the place. */
   readonly notices: readonly string[]
+  /** Variables of services, by {@link lateKey}, whose value is known only when the service starts; empty in `value`. */
+  readonly late: ReadonlyMap<string, LateText>
 }
+
+/** What can fill the variables in the texts of a compose file. */
+export interface Values {
+  /** `environment` of the application in the config. */
+  readonly environment: Readonly<Record<string, string>>
+  /** Names under `secrets` of the application in the config. */
+  readonly secrets: readonly string[]
+  /** Names of the variables that caretaker sets for the services. */
+  readonly wiring: readonly string[]
+}
+
+export const lateKey = (service: string, variable: string): string => `${service}\0${variable}`
 
 /** A copy of the value without the `x-` keys of others: the specification says they are ignored. */
 export function withoutExtensions(value: unknown, path: KeyPath = []): unknown {
@@ -24,28 +45,29 @@ export function withoutExtensions(value: unknown, path: KeyPath = []): unknown {
   )
 }
 
-/** Puts the values of variables into every text of the value; keys stay as they are. */
-export function fillVariables(
-  value: unknown,
-  environment: Readonly<Record<string, string>>,
-  secrets: readonly string[],
-): FilledCompose {
+/**
+ * Puts the values of variables into every text of the value; keys stay as they are. Under `environment` of a service
+ * a text may also name what caretaker sets, and secrets: those are put in when the service starts.
+ */
+export function fillVariables(value: unknown, { environment, secrets, wiring }: Values): FilledCompose {
   const problems: Problem[] = []
   const notices: string[] = []
+  const late = new Map<string, LateText>()
+  const given = (name: string) => (Object.hasOwn(environment, name) ? environment[name] : undefined)
+  const isSecret = (name: string) => secrets.includes(name) && !Object.hasOwn(environment, name)
+  const isLate = (name: string) => wiring.includes(name) || isSecret(name)
   const fillText = (text: string, path: KeyPath): string => {
     if (!text.includes('$')) return text
+    const onEmpty = (name: string) =>
+      void notices.push(`"${formatPath(path)}" uses ${name}, which has no value and no default: it is empty`)
     try {
-      const template = parseTemplate(text)
-      const secret = variablesIn(template).find(
-        (name) => secrets.includes(name) && !Object.hasOwn(environment, name),
-      )
-      if (secret !== undefined) throw secretInText(secret)
-      return evaluateTemplate(
-        template,
-        (name) => (Object.hasOwn(environment, name) ? environment[name] : undefined),
-        (name) =>
-          notices.push(`"${formatPath(path)}" uses ${name}, which has no value and no default: it is empty`),
-      )
+      const named = variablesIn(parseTemplate(text)).find(isLate)
+      if (named === undefined) return evaluateTemplate(parseTemplate(text), given, onEmpty)
+      const variable = variableAt(path, text)
+      if (!variable) throw isSecret(named) ? secretInText(named) : wiringInText(named)
+      const parts = evaluateEarly(parseTemplate(variable.text), given, onEmpty, isLate)
+      late.set(lateKey(variable.service, variable.name), parts)
+      return variable.kept
     } catch (error) {
       if (!(error instanceof InterpolationError)) throw error
       problems.push(invalid(path, error.message, error.next))
@@ -58,13 +80,36 @@ export function fillVariables(
     if (entry === null || typeof entry !== 'object') return entry
     return Object.fromEntries(Object.entries(entry).map(([key, item]) => [key, fill(item, [...path, key])]))
   }
-  return { value: fill(value, []), problems, notices: [...new Set(notices)] }
+  return { value: fill(value, []), problems, notices: [...new Set(notices)], late }
+}
+
+/** The variable of a service whose value the text at this path is; in a list the text holds its name too. */
+function variableAt(
+  path: KeyPath,
+  text: string,
+):
+  | { readonly service: string; readonly name: string; readonly text: string; readonly kept: string }
+  | undefined {
+  const [section, service, part, key, ...rest] = path
+  if (section !== 'services' || part !== 'environment' || key === undefined || rest.length > 0)
+    return undefined
+  if (typeof key === 'string') return { service: String(service), name: key, text, kept: '' }
+  const name = text.split('=')[0] ?? ''
+  if (name === text || name.includes('$')) return undefined
+  return { service: String(service), name, text: text.slice(name.length + 1), kept: `${name}=` }
 }
 
 function secretInText(name: string): InterpolationError {
   return new InterpolationError(
-    `${name} is a secret and cannot be part of a text`,
-    `List it under "secrets" of the service, or write "${name}:" without a value under its "environment"`,
+    `${name} is a secret and can be part of a text only under "environment" of a service`,
+    `List it under "secrets" of the service, or use it under its "environment"`,
+  )
+}
+
+function wiringInText(name: string): InterpolationError {
+  return new InterpolationError(
+    `caretaker sets ${name} when it starts a service; it is not known before`,
+    `Use it under "environment" of a service, or let the program read ${name} from its environment`,
   )
 }
 

@@ -3,6 +3,7 @@ import { readComposeDocument } from './compose-document.ts'
 import { variableNames, withoutExtensions } from './compose-variables.ts'
 import { suggestion } from './problems.ts'
 import { valueAt } from './schema-problems.ts'
+import { wiringNamesInTexts } from './wiring.ts'
 
 /** The names through which the config can give values to an application. */
 export interface Declarations {
@@ -20,14 +21,32 @@ export function readDeclarations(file: string, text: string): Declarations {
   return declarationsOf(withoutExtensions(readComposeDocument(file, text).value))
 }
 
+/** What caretaker sets for the services of this plain value of a compose file, however wrong the rest of it is. */
+export function wiringNamesIn(value: unknown): readonly string[] {
+  const section = mapAt(value, 'x-caretaker')
+  const named = (key: string) => Object.keys(mapAt(value, key)).map((name) => ({ name }))
+  const volatile = Array.isArray(section['volatile']) ? section['volatile'] : []
+  return wiringNamesInTexts({
+    services: named('services'),
+    secrets: named('secrets').map(({ name }) => ({ name, source: name })),
+    volumes: named('volumes').map(({ name }) => ({
+      name,
+      kind: volatile.includes(name) ? 'volatile' : 'data',
+    })),
+    database: Object.hasOwn(section, 'database') ? { extensions: [] } : undefined,
+  })
+}
+
 /** The names declared in the plain value of a compose file, however wrong the rest of it is. */
 export function declarationsOf(value: unknown): Declarations {
   const services = Object.values(mapAt(value, 'services'))
   const names = services.flatMap((service) => variablesOf(valueAt(service, ['environment'])))
   const cloned = variablesOf(valueAt(value, ['x-caretaker', 'clone', 'environment']))
   const secrets = Object.entries(mapAt(value, 'secrets')).map(([name, secret]) => secretSource(name, secret))
+  const wiring = wiringNamesIn(value)
+  const used = variableNames(value).filter((name) => !wiring.includes(name))
   return {
-    environment: [...new Set([...names, ...cloned, ...variableNames(value)])].toSorted(),
+    environment: [...new Set([...names, ...cloned, ...used])].toSorted(),
     secrets: [...new Set(secrets)].toSorted(),
   }
 }

@@ -7,6 +7,9 @@ interface Variable {
   readonly operand: Template
 }
 
+/** A text whose variables get their values when a service starts; they are always set. */
+export type LateText = readonly (string | { readonly variable: string })[]
+
 /** Why a text with variables gives no value. */
 export class InterpolationError extends Error {
   readonly next: string
@@ -43,6 +46,28 @@ export function evaluateTemplate(
   onEmpty: (name: string) => void,
 ): string {
   return template.map((part) => (typeof part === 'string' ? part : evaluate(part, lookup, onEmpty))).join('')
+}
+
+/**
+ * {@link evaluateTemplate}, but leaves the variables in that `isLate` says are known only when a service starts.
+ * @throws InterpolationError when a required variable has no value.
+ */
+export function evaluateEarly(
+  template: Template,
+  lookup: (name: string) => string | undefined,
+  onEmpty: (name: string) => void,
+  isLate: (name: string) => boolean,
+): LateText {
+  return template.flatMap((part): LateText => {
+    if (typeof part === 'string') return [part]
+    const early = (): LateText => evaluateEarly(part.operand, lookup, onEmpty, isLate)
+    if (isLate(part.name)) return part.operator.endsWith('+') ? early() : [{ variable: part.name }]
+    const value = lookup(part.name)
+    const isSet = part.operator.startsWith(':') ? value !== undefined && value !== '' : value !== undefined
+    if (part.operator.endsWith('-') && !isSet) return early()
+    if (part.operator.endsWith('+')) return isSet ? early() : []
+    return [evaluate(part, lookup, onEmpty)]
+  })
 }
 
 /** Every variable a template names, those in operands included. */

@@ -6,7 +6,7 @@ import { type RuntimeName, runtimeProblems } from './check-runtime.ts'
 import { readComposeDocument } from './compose-document.ts'
 import { composeSchema } from './compose-schema.ts'
 import { fillVariables, withoutExtensions } from './compose-variables.ts'
-import { configErrors, declarationsOf } from './declarations.ts'
+import { configErrors, declarationsOf, wiringNamesIn } from './declarations.ts'
 import { type Problem, problemsError } from './problems.ts'
 import { schemaProblems } from './schema-problems.ts'
 import { startOrder } from './start-order.ts'
@@ -39,7 +39,11 @@ export function parseApplication(input: ComposeInput): Application {
     const [first, ...others] = problems
     if (first) throw problemsError(input.name, [first, ...others], (path) => document.locate(path))
   }
-  const filled = fillVariables(raw, input.environment, secrets)
+  const filled = fillVariables(raw, {
+    environment: input.environment,
+    secrets,
+    wiring: wiringNamesIn(raw),
+  })
   fail(filled.problems)
 
   const shape = composeSchema.safeParse(filled.value)
@@ -49,7 +53,7 @@ export function parseApplication(input: ComposeInput): Application {
   const app = buildApplication(
     input.name,
     compose,
-    { environment: input.environment, secrets },
+    { environment: input.environment, secrets, late: filled.late },
     filled.notices,
   )
   fail([...applicationProblems(app, compose), ...(input.runtime ? runtimeProblems(app, input.runtime) : [])])

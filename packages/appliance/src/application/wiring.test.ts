@@ -12,7 +12,7 @@ services:
   web-site:
     build: .
     command: [node, server.js]
-    environment: {BANNER: live, API_KEY: }
+    environment: {BANNER: live, API_KEY: , DB: "\${DATABASE_URL}?ssl=off", LINK: "\${PUBLIC_URL}/start", TOKEN: "v1:\${API_KEY}"}
     volumes: [files:/data, thumb-nails:/cache]
     secrets: [session_key]
     depends_on: [search]
@@ -63,6 +63,9 @@ describe('wiring', () => {
   it('gives a service everything it needs and nothing else', () => {
     expect(environmentOf('web-site')).toEqual({
       BANNER: 'live',
+      DB: 'postgresql://demo:p%40ss%2Fword@localhost:5432/demo?host=%2Frun%2Fpg?ssl=off',
+      LINK: 'https://demo.example/start',
+      TOKEN: 'v1:key-canary',
       API_KEY: 'key-canary',
       DATABASE_URL: 'postgresql://demo:p%40ss%2Fword@localhost:5432/demo?host=%2Frun%2Fpg',
       PGHOST: '/run/pg',
@@ -100,11 +103,25 @@ describe('wiring', () => {
 
   it('names in advance every variable it sets', () => {
     const names = wiringNames(app).map(([name]) => name)
-    const declared = ['BANNER', 'API_KEY']
+    const declared = ['BANNER', 'API_KEY', 'DB', 'LINK', 'TOKEN']
     expect(
       Object.keys(environmentOf('web-site')).filter(
         (name) => !declared.includes(name) && !names.includes(name),
       ),
     ).toEqual([])
+  })
+
+  it('puts what it sets, and secrets, into the texts that name them; what holds a secret is one', () => {
+    const environment = serviceEnvironment(app, serviceNamed(app, 'web-site'), facts)
+    expect(environment['LINK']).toBe('https://demo.example/start')
+    expect(environment['DB']).toBeInstanceOf(Secret)
+    expect(environment['TOKEN']).toBeInstanceOf(Secret)
+    const { DB, TOKEN, DATABASE_URL } = environmentOf('web-site')
+    expect(DB).toBe(`${DATABASE_URL}?ssl=off`)
+    expect(TOKEN).toBe('v1:key-canary')
+  })
+
+  it('lets a clone replace such a text', () => {
+    expect(environmentOf('web-site', { environment: { LINK: 'other' } })['LINK']).toBe('other')
   })
 })

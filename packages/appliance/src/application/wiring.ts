@@ -1,7 +1,8 @@
-import type { MaybeSecret, Secret } from '@caretaker/kernel/secrets.ts'
+import { type MaybeSecret, reveal, Secret } from '@caretaker/kernel/secrets.ts'
 import type { DatabaseAddress } from '@caretaker/ports/database.ts'
 import { databaseUrl } from '../database/address.ts'
 import type { Application, Service } from './application.ts'
+import type { LateText } from './interpolate.ts'
 
 /** What the runtime and the appliance know about one start of an application. */
 export interface WiringFacts {
@@ -67,23 +68,68 @@ export function wiringNames(
   ]
 }
 
+/** Of the machine and not of the application: no text of a compose file is made of them. */
+const NOT_IN_TEXTS = new Set(['PATH', 'HOME'])
+
+/** {@link wiringNames} that texts under `environment` may name, of services that get them. */
+export function wiringNamesInTexts(app: Parameters<typeof wiringNames>[0]): readonly string[] {
+  return wiringNames(app)
+    .map(([name]) => name)
+    .filter((name) => !NOT_IN_TEXTS.has(name))
+}
+
+/** The variables that caretaker sets for this service. */
+export function wiringNamesOf(app: Application, service: Service): readonly string[] {
+  const mounted = app.volumes.filter(({ name }) => service.mounts.some(({ volume }) => volume === name))
+  const read = app.secrets.filter(({ name }) => service.secrets.some(({ secret }) => secret === name))
+  const others = app.services.filter(({ name, ports }) => name !== service.name && ports.length > 0)
+  return wiringNames({ volumes: mounted, secrets: read, services: others, database: app.database })
+    .map(([name]) => name)
+    .filter((name) => name !== 'PORT' || service.ports.length > 0)
+}
+
 /**
  * The whole environment of a service or of one of its commands: nothing else is inherited.
- * Declared variables first, then those that hold secrets, then the wiring, which nothing overrides.
+ * Declared variables first, then those that hold secrets, then the wiring, which nothing overrides. Texts that name
+ * secrets or the wiring are put together here; one with a secret in it is one.
  */
 export function serviceEnvironment(
   app: Application,
   service: Service,
   facts: WiringFacts,
 ): Readonly<Record<string, MaybeSecret>> {
-  const overridden = Object.entries(facts.environment).filter(([name]) =>
-    Object.hasOwn(service.environment, name),
-  )
-  const listenPort = facts.listenPorts[service.name]
+  const declared = { ...service.environment, ...service.lateEnvironment }
+  const overridden = Object.entries(facts.environment).filter(([name]) => Object.hasOwn(declared, name))
+  const wiring = wiringOf(app, service, facts)
+  const valueOf = (name: string): MaybeSecret =>
+    needed(wiring[name] ?? facts.secrets[name], `value of ${name}`)
   return {
     ...service.environment,
     ...mapValues(service.secretEnvironment, (source) => needed(facts.secrets[source], `secret ${source}`)),
+    ...Object.fromEntries(
+      Object.entries(service.lateEnvironment).map(([name, text]) => [
+        name,
+        join(`${app.name}.${service.name}.${name}`, text, valueOf),
+      ]),
+    ),
     ...Object.fromEntries(overridden),
+    ...wiring,
+  }
+}
+
+function join(name: string, text: LateText, valueOf: (variable: string) => MaybeSecret): MaybeSecret {
+  const parts = text.map((part) => (typeof part === 'string' ? part : valueOf(part.variable)))
+  const plain = parts.map(reveal).join('')
+  return parts.some((part) => part instanceof Secret) ? new Secret(name, plain) : plain
+}
+
+function wiringOf(
+  app: Application,
+  service: Service,
+  facts: WiringFacts,
+): Readonly<Record<string, MaybeSecret>> {
+  const listenPort = facts.listenPorts[service.name]
+  return {
     ...(app.database === undefined ? {} : databaseVariables(needed(facts.database, 'database address'))),
     ...Object.fromEntries(
       service.mounts.map(({ volume }) => {
