@@ -31,11 +31,11 @@ function get(url: string, headers: Readonly<Record<string, string>> = {}, method
   })
 }
 
-const linkOf = async () => (await appliance.ok('page')).stdout.trim()
+const linkOf = async (of = appliance) => (await of.ok('page')).stdout.trim()
 const cookieOf = (reply: Reply) => String(reply.headers['set-cookie']).split(';')[0] as string
 
-async function openPage() {
-  const link = await linkOf()
+async function openPage(of = appliance) {
+  const link = await linkOf(of)
   const { origin } = new URL(link)
   return { origin, cookie: cookieOf(await get(link)) }
 }
@@ -56,12 +56,29 @@ test('shows nothing without a session', async () => {
   const { origin, cookie } = await openPage()
   for (const path of ['/', '/state.json']) {
     expect((await get(`${origin}${path}`)).status).toBe(403)
-    expect((await get(`${origin}${path}`, { cookie: 'caretaker_session=guess' })).status).toBe(403)
+    const guess = `${cookie.split('=')[0]}=guess`
+    expect((await get(`${origin}${path}`, { cookie: guess })).status).toBe(403)
     expect((await get(`${origin}${path}`, { cookie })).status).toBe(200)
   }
   expect((await get(`${origin}/open?token=`)).status).toBe(403)
   expect((await get(`${origin}/etc/passwd`, { cookie })).status).toBe(404)
   expect((await get(`${origin}/`, { cookie }, 'POST')).status).toBe(404)
+})
+
+test('two appliances of one machine neither end nor take the sessions of each other', async () => {
+  await using other = await testAppliance()
+  await other.createConfig()
+  await other.daemon()
+  const mine = await openPage()
+  const theirs = await openPage(other)
+  // A browser keeps one cookie of a name for all ports of a host, and sends all of them to each.
+  const jar = new Map([mine, theirs].map(({ cookie }) => cookie.split('=') as [string, string]))
+  const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
+  for (const { origin } of [mine, theirs]) expect((await get(`${origin}/`, { cookie })).status).toBe(200)
+  expect((await get(`${mine.origin}/`, { cookie: theirs.cookie })).status).toBe(403)
+  const [name] = mine.cookie.split('=')
+  const [, value] = theirs.cookie.split('=')
+  expect((await get(`${mine.origin}/`, { cookie: `${name}=${value}` })).status).toBe(403)
 })
 
 test('answers to names of this machine only', async () => {

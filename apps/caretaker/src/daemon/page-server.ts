@@ -21,7 +21,6 @@ import { renderStatePage, STATE_PAGE_CSS } from './state-page.ts'
 const LINK_LIFE_MS = 10 * MINUTE_MS
 /** How long a browser that has opened it sees it: a working day. */
 const SESSION_LIFE_MS = 12 * HOUR_MS
-const SESSION_COOKIE = 'caretaker_session'
 const BODY_LIMIT_BYTES = 1024
 /** Operations shown on the page. */
 const SHOWN_OPERATIONS = 10
@@ -40,6 +39,7 @@ export async function servePage(options: DaemonOptions, keeper: Keeper): Promise
   const { clock } = options.around.ports
   const tokens = new Map<string, number>()
   const sessions = new Map<string, number>()
+  const cookieName = sessionCookie(options.around.stateFolder)
   const pages: Readonly<Record<string, (request: ServedRequest) => ServedAnswer | Promise<ServedAnswer>>> = {
     '/open': ({ query }) => {
       forgetExpired(tokens, clock.monotonicMs())
@@ -48,16 +48,16 @@ export async function servePage(options: DaemonOptions, keeper: Keeper): Promise
       }
       const session = randomBytes(32).toString('base64url')
       sessions.set(session, clock.monotonicMs() + SESSION_LIFE_MS)
-      const cookie = `${SESSION_COOKIE}=${session}; Path=/; HttpOnly; SameSite=Strict`
+      const cookie = `${cookieName}=${session}; Path=/; HttpOnly; SameSite=Strict`
       return { status: 302, headers: { 'set-cookie': cookie, location: '/' }, body: '' }
     },
     '/state.css': () => textAnswer(200, 'text/css', STATE_PAGE_CSS),
     '/': async (request) =>
-      hasSession(request, sessions)
+      hasSession(request, cookieName, sessions)
         ? textAnswer(200, 'text/html', await currentPage(options, keeper))
         : refused(403, 'Open this page with the link that "caretaker page" prints.'),
     '/state.json': async (request) => {
-      if (!hasSession(request, sessions)) return jsonAnswer(403, { error: 'no session' })
+      if (!hasSession(request, cookieName, sessions)) return jsonAnswer(403, { error: 'no session' })
       return jsonAnswer(200, redactDeep(await currentState(options, keeper)))
     },
   }
@@ -134,11 +134,21 @@ function textAnswer(status: number, type: string, body: string): ServedAnswer {
   return { status, headers: { 'content-type': `${type}; charset=utf-8` }, body }
 }
 
-function hasSession(request: ServedRequest, sessions: ReadonlyMap<string, number>): boolean {
+/**
+ * A browser sends a cookie to every port of its host (RFC 6265, 8.5): each appliance of this machine has a name of its
+ * own, so that opening the page of one ends no session of another.
+ */
+function sessionCookie(stateFolder: string): string {
+  return `caretaker_session_${hashOf(stateFolder).slice(0, 12)}`
+}
+
+function hasSession(
+  request: ServedRequest,
+  cookieName: string,
+  sessions: ReadonlyMap<string, number>,
+): boolean {
   const cookies = (request.headers.cookie ?? '').split(';').map((part) => part.trim())
-  const value = cookies
-    .find((part) => part.startsWith(`${SESSION_COOKIE}=`))
-    ?.slice(SESSION_COOKIE.length + 1)
+  const value = cookies.find((part) => part.startsWith(`${cookieName}=`))?.slice(cookieName.length + 1)
   return value !== undefined && [...sessions.keys()].some((session) => isSame(session, value))
 }
 
