@@ -30,6 +30,16 @@ describe('the lock of a state folder', () => {
     })
   })
 
+  it('says no age that cannot be when the clock was set back', async () => {
+    const bed = await createTestBed()
+    await whileHeld(bed, async () => {
+      bed.clock.setWall('2025-12-31T00:00:00Z')
+      await expect(runPlan(bed.runner, bed.plan('undo', ['set', 'a']), quiet())).rejects.toMatchObject({
+        why: expect.stringContaining('holds the lock for an unknown time: process 4711'),
+      })
+    })
+  })
+
   it('tells who holds it, as long as somebody does', async () => {
     const bed = await createTestBed()
     expect(await findLockHolder(bed.runner.ports, STATE)).toBeUndefined()

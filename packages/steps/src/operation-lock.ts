@@ -71,9 +71,9 @@ async function acquire(ports: LockPorts, stateFolder: string, purpose: string): 
   const held = await ports.locks.tryAcquire(lockPath(stateFolder))
   if (held) return held
   const holder = await readHolder(ports, stateFolder)
-  const age = holder
-    ? formatDuration(ports.clock.now().getTime() - Date.parse(holder.since))
-    : 'an unknown time'
+  // Negative when the clock was set back since.
+  const ageMs = holder ? ports.clock.now().getTime() - Date.parse(holder.since) : -1
+  const age = ageMs < 0 ? 'an unknown time' : formatDuration(ageMs)
   throw new AppError('LOCKED', {
     what: `"${purpose}" was not begun`,
     why: holder

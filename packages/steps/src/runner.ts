@@ -1,8 +1,8 @@
 import { AppError, type ErrorReport, toAppError } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
-import { operationId } from '@caretaker/kernel/ids.ts'
 import type { Outcome } from './events.ts'
 import { createJournal, isOperationId, journalPath, openJournal } from './journal.ts'
+import { nextOperationId } from './operation-ids.ts'
 import { withOperationLock } from './operation-lock.ts'
 import type { Plan } from './plan.ts'
 import { replay, type StepProgress } from './progress.ts'
@@ -40,7 +40,7 @@ export async function runPlanLocked(
   signal: AbortSignal,
 ): Promise<OperationResult> {
   const { clock, files, machine } = runner.ports
-  const operation = operationId(plan.name, clock.now())
+  const operation = await nextOperationId(files, runner.stateFolder, plan.name, clock.now())
   const journal = await createJournal(files, journalPath(runner.stateFolder, operation), {
     type: 'planned',
     at: clock.now().toISOString(),

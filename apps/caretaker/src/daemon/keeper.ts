@@ -8,7 +8,7 @@ import { type OpenedInForce, openInForce } from '@caretaker/appliance/lifecycle/
 import { showUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
 import { up } from '@caretaker/appliance/lifecycle/up.ts'
 import { AppError, isAppError, toAppError } from '@caretaker/kernel/errors.ts'
-import { SECOND_MS } from '@caretaker/kernel/time.ts'
+import { formatDuration, MINUTE_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { configProblem } from '../cli/report-state.ts'
 import { fallbackEndpoints } from '../commands/gateway.ts'
 import type { DaemonOptions } from './daemon.ts'
@@ -27,6 +27,8 @@ const JOBS_EVERY_MS = 2 * SECOND_MS
 const WAIT_FOR_JOB_MS = 10 * SECOND_MS
 /** How long after a failed start it is tried again by itself: what it waited for may have come. */
 const TRY_AGAIN_MS = 60 * SECOND_MS
+/** A wall clock that differs by more than this from the time that passed was set. */
+const JUMP_MS = MINUTE_MS
 
 const STARTING = {
   what: 'No config is in force yet',
@@ -55,12 +57,17 @@ export class Keeper {
   #lastReason = ''
   #next = { logs: 0, config: 0, up: 0, state: 0 }
   readonly #states: StateLog
+  /** It was up before: looking at everything again takes a moment, and commands wait for it. */
+  #wasUp = false
+  /** Wall clock minus monotonic clock at the last turn. */
+  #offsetMs: number
 
   constructor(options: DaemonOptions, log: DaemonLog) {
     this.#options = options
     this.#log = log
     this.#states = new StateLog(log)
     this.#jobs = new JobKeeper(log)
+    this.#offsetMs = this.#clockOffset()
   }
 
   /** The appliance with the config in force; undefined while there is none. */
@@ -159,10 +166,13 @@ export class Keeper {
     const appliance = await this.#configured()
     if (!appliance) return
     const nowMs = appliance.ports.clock.monotonicMs()
+    await this.#noticeJump()
     if (!this.#broughtUp && nowMs >= this.#next.up) {
       this.#next.up = nowMs + TRY_AGAIN_MS
       this.#next.state = 0
-      await this.#bringUp(appliance, signal)
+      const bringing = this.#bringUp(appliance, signal)
+      if (this.#wasUp) this.#tending = bringing.catch(() => undefined)
+      await bringing
     }
     const tending = this.#keeper.tend(appliance, signal)
     this.#tending = tending.catch(() => undefined)
@@ -178,6 +188,29 @@ export class Keeper {
       this.#next.logs = nowMs + BOUND_LOGS_EVERY_MS
       await boundLogs(appliance)
     }
+  }
+
+  /**
+   * A clock that was set, or stood still while the machine slept, can make certificates invalid: everything is looked at
+   * as at a start, which changes nothing where all is well.
+   */
+  async #noticeJump(): Promise<void> {
+    const offsetMs = this.#clockOffset()
+    const jumpedMs = offsetMs - this.#offsetMs
+    this.#offsetMs = offsetMs
+    if (Math.abs(jumpedMs) < JUMP_MS) return
+    const direction = jumpedMs > 0 ? 'ahead' : 'back'
+    await this.#log.info(`the clock was set ${direction} by ${formatDuration(Math.abs(jumpedMs))}`, {
+      code: 'CLOCK_JUMPED',
+    })
+    this.#wasUp = this.#broughtUp
+    this.#broughtUp = false
+    this.#next.up = 0
+  }
+
+  #clockOffset(): number {
+    const { clock } = this.#options.around.ports
+    return clock.now().getTime() - clock.monotonicMs()
   }
 
   async #bringUp(appliance: Appliance, signal: AbortSignal): Promise<void> {

@@ -30,6 +30,14 @@ describe('service page', () => {
     ).toBe('30')
   })
 
+  test.each([
+    ['ahead over the planned end', '2026-11-21T09:00:00Z', '30'],
+    ['back by a day', '2026-11-19T09:00:00Z', String(24 * 3600 + 600)],
+  ])('a clock set %s gives no time in the past', (_name, at, expected) => {
+    const page = servicePage({ ...reason, until: '2026-11-20T09:10:00Z' }, new Date(at))
+    expect(renderPage(page, ask).headers['retry-after']).toBe(expected)
+  })
+
   test('a title of its own takes the place of the usual one', () => {
     expect(renderPage(servicePage({ ...reason, title: 'Back on Monday' }, now), ask).body).toContain(
       '<title>Back on Monday</title>',

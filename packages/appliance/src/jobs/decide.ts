@@ -1,15 +1,18 @@
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '@caretaker/kernel/time.ts'
 import type { JobHistory, JobRun } from './history-records.ts'
 import type { Job } from './job.ts'
-import { dueRuns } from './schedule.ts'
+import { dueRuns, type Schedule } from './schedule.ts'
 
 /** A run that begins later than this was missed: the appliance was off, asleep, or its clock was set forward. */
 export const MISSED_AFTER_MS = MINUTE_MS
 /**
- * A due time that was seen and lies further ahead than this was seen by a wrong clock and counts no more. Up to here
- * a clock set back only waits until it is past what was run already: no due time is run twice.
+ * What was settled and lies further ahead than this was seen by a wrong clock, as was what has more than
+ * {@link MOST_LEFT_OUT} due times before it: then the schedule begins anew. Up to here a clock set back only waits until
+ * it is past what was run already, so that no due time is run twice.
  */
 const WRONG_CLOCK_MS = DAY_MS + HOUR_MS
+/** How many of its times a clock set back costs a job at most. */
+const MOST_LEFT_OUT = 2
 
 export interface DueRun {
   readonly scheduledFor: Date
@@ -31,18 +34,30 @@ type Planned = Pick<Job, 'schedule' | 'missed'>
 
 /**
  * The due time up to which everything is settled: run, skipped, or before the job had its schedule. Undefined for a
- * job without a schedule in its history, or with one that only a wrong clock has seen.
+ * job without a schedule in its history, or with one that has run ahead by a wrong clock.
  */
-export function settledUntil(history: JobHistory, now: Date): Date | undefined {
-  const instants = [history.scheduled?.at, ...history.runs.map((run) => run.scheduled_for)]
-    .flatMap((text) => (typeof text === 'string' ? [Date.parse(text)] : []))
-    .filter((atMs) => atMs <= now.getTime() + WRONG_CLOCK_MS)
-  return instants.length === 0 ? undefined : new Date(Math.max(...instants))
+export function settledUntil(
+  schedule: Schedule,
+  { scheduled, runs, runsOfSchedule }: JobHistory,
+  now: Date,
+): Date | undefined {
+  const ofSchedule = runs.slice(runs.length - runsOfSchedule)
+  const instants = [scheduled?.at, ...ofSchedule.map((run) => run.scheduled_for)].flatMap((text) =>
+    typeof text === 'string' ? [Date.parse(text)] : [],
+  )
+  if (instants.length === 0) return undefined
+  const newest = new Date(Math.max(...instants))
+  return newest <= now || isSoon(schedule, now, newest) ? newest : undefined
+}
+
+function isSoon(schedule: Schedule, now: Date, ahead: Date): boolean {
+  if (ahead.getTime() > now.getTime() + WRONG_CLOCK_MS) return false
+  return dueRuns(schedule, now, ahead).length <= MOST_LEFT_OUT
 }
 
 /** What is to be done about a job now that neither runs nor waits for its turn. Pure. */
 export function decide(job: Planned, history: JobHistory, now: Date): Decision {
-  const since = settledUntil(history, now)
+  const since = settledUntil(job.schedule, history, now)
   const due = since ? dueRuns(job.schedule, since, now) : []
   const last = due.at(-1)
   if (!last) return owedRun(job, history, now)

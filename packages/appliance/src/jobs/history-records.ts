@@ -38,26 +38,37 @@ export interface JobHistory {
   readonly scheduled: Extract<HistoryRecord, { type: 'scheduled' }> | undefined
   /** Oldest first. A run without its end has the result `running`. */
   readonly runs: readonly JobRun[]
+  /** How many of the newest runs were begun by the present schedule. */
+  readonly runsOfSchedule: number
 }
 
 /** The history that follows from the records, which stand in the order in which they were appended. */
 export function replayHistory(records: readonly HistoryRecord[]): JobHistory {
   const runs = new Map<string, JobRun>()
   let scheduled: JobHistory['scheduled']
+  let earlier = 0
   for (const record of records) {
-    if (record.type === 'scheduled') scheduled = record
-    else runs.set(record.run.run, record.run)
+    if (record.type === 'scheduled') {
+      scheduled = record
+      earlier = runs.size
+    } else runs.set(record.run.run, record.run)
   }
-  return { scheduled, runs: [...runs.values()] }
+  return { scheduled, runs: [...runs.values()], runsOfSchedule: runs.size - earlier }
 }
 
 /** The fewest records that tell the newest `kept` runs. */
-export function compactRecords({ scheduled, runs }: JobHistory, kept: number): readonly HistoryRecord[] {
+export function compactRecords(
+  { scheduled, runs, runsOfSchedule }: JobHistory,
+  kept: number,
+): readonly HistoryRecord[] {
+  const records = runs.map(
+    (run): HistoryRecord => ({ type: run.result === 'running' ? 'started' : 'ended', run }),
+  )
+  const earlier = records.length - runsOfSchedule
   return [
+    ...records.slice(0, earlier).slice(Math.max(0, records.length - kept)),
     ...(scheduled ? [scheduled] : []),
-    ...runs
-      .slice(-kept)
-      .map((run): HistoryRecord => ({ type: run.result === 'running' ? 'started' : 'ended', run })),
+    ...records.slice(earlier).slice(-kept),
   ]
 }
 

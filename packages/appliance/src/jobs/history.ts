@@ -24,10 +24,9 @@ export async function readHistory(
   stateFolder: string,
   job: string,
 ): Promise<JobHistory> {
-  const { scheduled, runs } = replayHistory(
-    parseHistory((await files.readText(historyPath(stateFolder, job))) ?? ''),
-  )
-  return { scheduled, runs: runs.slice(-KEPT_RUNS) }
+  const history = replayHistory(parseHistory((await files.readText(historyPath(stateFolder, job))) ?? ''))
+  const runs = history.runs.slice(-KEPT_RUNS)
+  return { ...history, runs, runsOfSchedule: Math.min(history.runsOfSchedule, runs.length) }
 }
 
 /** Two appends of one process to the same history come one after the other. */

@@ -52,7 +52,7 @@ export async function reportJobs(appliance: Appliance): Promise<JobsReport> {
 function lineOf(job: Job, history: JobHistory, holder: LockHolder | undefined, now: Date): JobLine {
   const runs = history.runs.map((run) => seen(run, holder))
   const begun = lastBegun(runs)
-  const since = settledUntil(history, now)
+  const since = settledUntil(job.schedule, history, now)
   const isWaiting = decide(job, { ...history, runs }, now).action === 'run'
   const next = nextDue(job.schedule, since && since > now ? since : now)
   return {

@@ -211,6 +211,30 @@ describe('a clock that jumps', () => {
   })
 
   it.each([
+    ['a day', '2026-06-01T12:31:00Z'],
+    ['five hours', '2026-06-02T07:31:00Z'],
+  ])('back by %s does not stop a job of every hour, and repeats nothing at once', async (_name, wrong) => {
+    const hourly = heldJob('shop.hourly', { schedule: { pattern: '0 * * * *', zone: 'UTC' } })
+    const bed = await new JobBed('2026-06-02T09:30:00Z', [hourly]).open()
+    const passHours = async (hours: number) => {
+      for (let hour = 0; hour < hours; hour += 1) {
+        await bed.pass(60)
+        hourly.end()
+      }
+    }
+    await passHours(3)
+    expect(hourly.begun).toBe(3)
+    bed.clock.setWall(wrong)
+    await bed.pass(28)
+    expect(hourly.begun).toBe(3)
+    await passHours(30)
+    expect(hourly.begun).toBe(3 + 30)
+    await bed.killAndStart()
+    await passHours(3)
+    expect(hourly.begun).toBe(3 + 33)
+  })
+
+  it.each([
     ['a day', '2026-06-02T12:00:00Z'],
     ['a year', '2027-06-01T12:00:00Z'],
   ])('forward by %s and back again does not stop it', async (_name, wrong) => {

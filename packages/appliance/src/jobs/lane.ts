@@ -86,7 +86,7 @@ export class JobLane {
         await this.#events.ended(job.name, await recordSkip(around, job.name, wanted, decision.reason))
       }
     }
-    const since = settledUntil(history, now)
+    const since = settledUntil(job.schedule, history, now)
     const next = nextDue(job.schedule, since && since > now ? since : now)
     const nextMs = next?.getTime() ?? Number.POSITIVE_INFINITY
     this.#looks.set(job.name, { key, atMs: isElsewhere ? now.getTime() : nextMs })
@@ -114,7 +114,7 @@ export class JobLane {
   /** A job that runs or waits is not begun again: what falls due meanwhile is left out. */
   async #leaveOut(around: JobSurrounding, job: Job, history: JobHistory, reason: string): Promise<void> {
     const now = around.ports.clock.now()
-    const settled = settledUntil(history, now)?.getTime() ?? now.getTime()
+    const settled = settledUntil(job.schedule, history, now)?.getTime() ?? now.getTime()
     const queued = this.#queue.get(job.name)?.scheduledFor.getTime() ?? settled
     const due = dueRuns(job.schedule, new Date(Math.max(settled, queued)), now)
     const last = due.at(-1)
@@ -123,17 +123,18 @@ export class JobLane {
     await this.#events.ended(job.name, await recordSkip(around, job.name, wanted, reason))
   }
 
-  /** What was due before a job was there, or had this schedule, is not missed. */
+  /** What was due before a job was there, had this schedule, or the clock was set back, is not missed. */
   async #scheduled(around: JobSurrounding, job: Job, history: JobHistory): Promise<JobHistory> {
     const { ports, stateFolder } = around
     const { pattern, zone } = job.schedule
     const known = history.scheduled
     const now = ports.clock.now()
-    if (known?.pattern === pattern && known.zone === zone && settledUntil(history, now)) return history
+    if (known?.pattern === pattern && known.zone === zone && settledUntil(job.schedule, history, now))
+      return history
     const scheduled = { type: 'scheduled', at: now.toISOString(), pattern, zone } as const
     await appendHistory(ports.files, stateFolder, job.name, scheduled)
     this.#queue.delete(job.name)
-    return { ...history, scheduled }
+    return { ...history, scheduled, runsOfSchedule: 0 }
   }
 
   #begin(around: JobSurrounding, jobs: readonly Job[], signal: AbortSignal): void {

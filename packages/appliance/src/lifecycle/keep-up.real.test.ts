@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { MINUTE_MS } from '@caretaker/kernel/time.ts'
+import { DAY_MS } from '@caretaker/kernel/time.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type KeptUp, UpKeeper } from './keep-up.ts'
@@ -97,9 +97,16 @@ it('names a crash loop with the last lines of the log, goes on trying, and says 
   await lab.apps['shop']?.break('none')
   await tendUntil((so) => so.some(({ service, did }) => service === 'worker' && did === 'started it again'))
   expect((await state()).code).toBe('SERVICE_CRASH_LOOP')
+  // What the wall clock says cures nothing, nor does it make a cure longer.
   lab.clock.speed = 1
-  lab.clock.aheadMs += 2 * MINUTE_MS
+  lab.clock.aheadMs = DAY_MS
+  for (let turn = 0; turn < 5; turn += 1)
+    expect(await keeper.tend((await lab.open()).appliance, never)).toEqual([])
+  lab.clock.aheadMs = -DAY_MS
+  lab.clock.speed = 20
   const later = await tendUntil((so) => so.some((event) => event.did === 'has recovered'))
+  lab.clock.speed = 1
+  lab.clock.aheadMs = 0
   expect(later).toContainEqual(
     expect.objectContaining({ app: 'shop', service: 'worker', did: 'has recovered' }),
   )

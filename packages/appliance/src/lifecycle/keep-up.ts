@@ -27,6 +27,8 @@ interface Trouble {
   because: string
   /** The last try to start it failed, and that is its part's failure. */
   couldNotStart: boolean
+  /** Since when it is seen running again, and as which process. Monotonic: the wall clock may be set meanwhile. */
+  running: { readonly pid: number; readonly sinceMs: number } | undefined
   /** A start that failed may leave nothing the runtime knows of; this stands for it. */
   last: ServiceStatus
 }
@@ -123,9 +125,12 @@ export class UpKeeper {
     const trouble = this.#troubles.get(keyOf(status))
     if (status.state === 'ended')
       return trouble?.restartAtMs === undefined || clock.monotonicMs() >= trouble.restartAtMs
+    if (!trouble) return false
     // Somebody else has started it meanwhile.
-    if (trouble) trouble.restartAtMs = undefined
-    return trouble !== undefined && clock.now().getTime() - Date.parse(status.startedAt) >= CURED_MS
+    trouble.restartAtMs = undefined
+    const nowMs = clock.monotonicMs()
+    if (trouble.running?.pid !== status.pid) trouble.running = { pid: status.pid, sinceMs: nowMs }
+    return nowMs - trouble.running.sinceMs >= CURED_MS
   }
 
   async #isWanted(
@@ -207,6 +212,7 @@ export class UpKeeper {
       restartAtMs: undefined,
       because: '',
       couldNotStart: false,
+      running: undefined,
       last,
     }
     trouble.last = last

@@ -41,11 +41,14 @@ export const certificatesEnsure = (appliance: Appliance) =>
     timeoutMs: MINUTE_MS,
   })
 
-/** The certificate of the own authority: made once for its key, then kept, so that it is trusted once. */
+/**
+ * The certificate of the own authority: made once for its key, then kept, so that it is trusted once. One that was made
+ * by a wrong clock and is not valid now is made anew; with the same key, so that who trusts the old one trusts it too.
+ */
 async function ensureAuthority(appliance: Appliance): Promise<string> {
   const { ports, config } = appliance
   const present = await ports.files.readText(authorityFile(appliance))
-  if (present !== undefined && isOfKey(present, config.keys.ca_key)) return present
+  if (present !== undefined && isUsable(present, config.keys.ca_key, ports.clock.now())) return present
   const { authorityCertificate } = await import('../../certificates/authority.ts')
   const name = `Caretaker ${config.identity.domain}`
   const pem = await authorityCertificate(config.keys.ca_key, { name, now: ports.clock.now() })
@@ -53,10 +56,12 @@ async function ensureAuthority(appliance: Appliance): Promise<string> {
   return pem
 }
 
-/** Whether the certificate was made for the key that the config holds now. */
-function isOfKey(pem: string, key: Secret): boolean {
+/** Whether the certificate was made for the key that the config holds now, and is valid. */
+function isUsable(pem: string, key: Secret, now: Date): boolean {
   try {
-    return parseCertificate(pem).checkPrivateKey(createPrivateKey(key.reveal()))
+    const certificate = parseCertificate(pem)
+    const isValid = certificate.validFromDate <= now && now < certificate.validToDate
+    return isValid && certificate.checkPrivateKey(createPrivateKey(key.reveal()))
   } catch {
     return false
   }
@@ -65,7 +70,8 @@ function isOfKey(pem: string, key: Secret): boolean {
 async function areGood(appliance: Appliance): Promise<boolean> {
   const { ports, config, folders } = appliance
   const authorityPem = await ports.files.readText(authorityFile(appliance))
-  if (authorityPem === undefined || !isOfKey(authorityPem, config.keys.ca_key)) return false
+  if (authorityPem === undefined || !isUsable(authorityPem, config.keys.ca_key, ports.clock.now()))
+    return false
   for (const { name, hosts } of certificateNames(config)) {
     const pem = await ports.files.readText(join(folders.certificates, `${name}.crt`))
     const keyThere = (await ports.files.stat(join(folders.certificates, `${name}.key`))) !== undefined
