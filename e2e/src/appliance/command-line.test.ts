@@ -107,6 +107,11 @@ const BAD: readonly (readonly [words: readonly string[], exit: number, code: str
   [['daemon', '--page-port', '99999'], 2, 'USAGE'],
 ]
 
+/** Rows that are about the words alone: they are refused before any config is looked for. */
+const WORDS_ALONE = BAD.filter(([words, , code]) => {
+  return ['USAGE', 'NAME_INVALID'].includes(code) && !['--state', 'exec'].some((word) => words.includes(word))
+})
+
 function expectNoStack(ran: Ran) {
   expect(ran.stdout + ran.stderr).not.toMatch(/^\s+at .+:\d+:\d+\)?$/m)
   expect(ran.stdout + ran.stderr).not.toContain('INTERNAL')
@@ -139,6 +144,15 @@ describe('a bad command line', () => {
 })
 
 describe('without a valid config', () => {
+  test.each(WORDS_ALONE.map(([words, exit, code]) => [words.join(' '), exit, code, words] as const))(
+    'caretaker %s: exit %i, %s, not that there is no config',
+    async (_line, exit, code, words) => {
+      const ran = await appliance.run('--state', 'never', ...words)
+      expect(ran.stderr).toContain(`code: ${code}, exit ${exit}`)
+      expect(ran.code).toBe(exit)
+    },
+  )
+
   test('status says so as a state: text, JSON and exit code', async () => {
     for (const [words, exit] of [
       [['--config', 'missing.yml'], 2],

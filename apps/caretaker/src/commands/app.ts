@@ -41,9 +41,9 @@ export const appAdd: CommandDefinition = {
   dryRunOutput: PLAN,
   runs: 'daemon',
   async handler(call) {
-    const { addApp, previewAddApp } = await import('@caretaker/appliance/lifecycle/apps.ts')
-    const opened = await openFor(call)
+    const { addApp, checkNewName, previewAddApp } = await import('@caretaker/appliance/lifecycle/apps.ts')
     const [name = '', source = ''] = call.arguments
+    checkNewName(name)
     const wanted = {
       name,
       source,
@@ -54,6 +54,7 @@ export const appAdd: CommandDefinition = {
       environment: await parsePairs(text(call, 'set')),
       workingFolder: call.workingFolder,
     }
+    const opened = await openFor(call)
     if (call.options.dryRun === true)
       return { data: { plan: await previewAddApp(opened, wanted, call.signal) } }
     const report = await addApp(opened, wanted, call.emit, call.signal)

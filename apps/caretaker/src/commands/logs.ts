@@ -36,9 +36,9 @@ export const logs: CommandDefinition = {
   runs: 'here',
   async handler(call) {
     const { followLogs, readLogs } = await import('@caretaker/appliance/lifecycle/read-logs.ts')
-    const { appliance } = await openInForceFor(call)
     const [app, service] = call.arguments
     const lines = String(wholeNumber('--lines', call.options.lines, 1, 100_000))
+    const { appliance } = await openInForceFor(call)
     const logs = await readLogs(appliance, { app, service, lines })
     if (call.options.follow !== true || call.options.json === true) return { data: { logs } }
     const write = (line: string, from: { readonly app: string; readonly service: string }) =>

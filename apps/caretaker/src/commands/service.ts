@@ -21,15 +21,13 @@ export const serviceOn: CommandDefinition = {
   output: REPORT,
   runs: 'daemon',
   async handler(call) {
-    const { serviceOn: switchOn } = await import('@caretaker/appliance/lifecycle/manual-service.ts')
-    const { appliance } = await openInForceFor(call)
-    const until = typeof call.options.until === 'string' ? call.options.until : undefined
-    const report = await switchOn(
-      appliance,
-      { reason: call.arguments[0] ?? '', until },
-      call.emit,
-      call.signal,
+    const { parseServiceWish, serviceOn: switchOn } = await import(
+      '@caretaker/appliance/lifecycle/manual-service.ts'
     )
+    const until = typeof call.options.until === 'string' ? call.options.until : undefined
+    const wish = parseServiceWish({ reason: call.arguments[0] ?? '', until }, call.ports.clock.now())
+    const { appliance } = await openInForceFor(call)
+    const report = await switchOn(appliance, wish, call.emit, call.signal)
     return { data: report, exitCode: report.exit_code }
   },
   render: (data: UpReport, style: Style) =>

@@ -9,6 +9,7 @@ import { configCandidates } from '../config/load.ts'
 import { effectiveConfig } from '../config/show.ts'
 import { createGatewayClient } from '../gateway/client.ts'
 import { gatewayPaths } from '../gateway/gateway.ts'
+import { runLogFolder, runLogsFolder } from '../jobs/run-log.ts'
 import type { Surrounding } from '../lifecycle/appliance.ts'
 import type { SeenDaemon } from '../lifecycle/doctor/finding.ts'
 import { examine } from '../lifecycle/doctor.ts'
@@ -29,6 +30,8 @@ export interface Collected {
 
 /** Newest operations whose journals go along. */
 const MOST_JOURNALS = 30
+/** Newest runs of each job whose logs go along. */
+const MOST_RUNS = 5
 
 /**
  * Everything a helper asks for about this appliance. What cannot be had stands there as its reason: a bundle is wanted
@@ -73,7 +76,9 @@ export async function collectBundle(
     ...operations
       .slice(0, MOST_JOURNALS)
       .map(({ operation }) => copy(`operations/${operation}.jsonl`, journalPath(stateFolder, operation))),
+    ...(await filesIn(files, join(stateFolder, 'jobs'), 'jobs', '.jsonl')),
     ...(await logFiles(files, join(stateFolder, 'logs'))),
+    ...(await runLogs(files, stateFolder)),
   ])
 }
 
@@ -127,6 +132,30 @@ async function logFiles(files: Files, folder: string): Promise<readonly Promise<
     folders
       .filter(({ kind }) => kind === 'folder')
       .map(({ name }) => filesIn(files, join(folder, name), `logs/${name}`, '.log')),
+  )
+  return found.flat()
+}
+
+/** What the newest runs of every job said. The id of a run begins with its time. */
+async function runLogs(files: Files, stateFolder: string): Promise<readonly Promise<Collected>[]> {
+  const jobs = (await files.list(runLogsFolder(stateFolder)).catch(() => undefined)) ?? []
+  const found = await Promise.all(
+    jobs
+      .filter(({ kind }) => kind === 'folder')
+      .map(async ({ name }) => {
+        const folder = runLogFolder(stateFolder, name)
+        const logs = (await files.list(folder).catch(() => undefined)) ?? []
+        const newest = logs
+          .map((log) => log.name)
+          .toSorted()
+          .slice(-MOST_RUNS)
+        return newest.map((log) =>
+          entry(
+            `logs/jobs/${name}/${log}`,
+            async () => (await files.readText(join(folder, log))) ?? 'absent\n',
+          ),
+        )
+      }),
   )
   return found.flat()
 }

@@ -7,8 +7,13 @@ import type { Files } from '@caretaker/ports/files.ts'
 export const MAX_RUN_LOG_BYTES = MIB
 const TAIL_BYTES = 64 * KIB
 
+/** Where the logs of all jobs lie, a folder for each. */
+export function runLogsFolder(stateFolder: string): string {
+  return join(stateFolder, 'logs', 'jobs')
+}
+
 export function runLogFolder(stateFolder: string, job: string): string {
-  return join(stateFolder, 'logs', 'jobs', job)
+  return join(runLogsFolder(stateFolder), job)
 }
 
 export function runLogPath(stateFolder: string, job: string, run: string): string {

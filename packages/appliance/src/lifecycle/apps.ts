@@ -72,19 +72,23 @@ export async function previewAddApp(
   return previewUp(appliance, { firstStart: false }, signal)
 }
 
+/** @throws AppError NAME_INVALID for what no application can be called */
+export function checkNewName(name: string): void {
+  if (isAppName(name)) return
+  throw new AppError('NAME_INVALID', {
+    what: `The application "${name}" was not added`,
+    why: 'a name has 1 to 40 characters a-z, 0-9 and "-", begins with a letter, does not end with "-", and is none of appliance, daemon, gateway, config, storage, operations',
+    next: 'Choose another name: it becomes part of host names and folders',
+  })
+}
+
 /** The appliance as it is with one more application in its config. */
 async function withApp(
   { appliance, loaded }: OpenedAppliance,
   wanted: NewApp,
   signal: AbortSignal,
 ): Promise<AddedApp> {
-  if (!isAppName(wanted.name)) {
-    throw new AppError('NAME_INVALID', {
-      what: `The application "${wanted.name}" was not added`,
-      why: 'a name has 1 to 40 characters a-z, 0-9 and "-", begins with a letter, does not end with "-", and is none of appliance, daemon, gateway, config, storage, operations',
-      next: 'Choose another name: it becomes part of host names and folders',
-    })
-  }
+  checkNewName(wanted.name)
   const { ports } = appliance
   const source = absoluteSource(wanted)
   const parsed = parseSource({ text: source, ref: wanted.ref, baseFolder: wanted.workingFolder })

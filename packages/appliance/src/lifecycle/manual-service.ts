@@ -11,17 +11,14 @@ import { type UpReport, upLocked } from './up.ts'
 /** Longest reason on the service page, in characters. */
 const LONGEST_REASON = 500
 
-/**
- * Manual service mode: the gateway shows the page with the reason first, then the services of the applications are
- * stopped. Their Postgres stays up for whoever works on the data. Said again it changes reason and planned end.
- * @throws AppError USAGE, LOCKED
- */
-export async function serviceOn(
-  appliance: Appliance,
-  wanted: { readonly reason: string; readonly until: string | undefined },
-  emit: EmitEvent,
-  signal: AbortSignal,
-): Promise<UpReport> {
+/** Why service mode is wanted, and its planned end as an ISO 8601 instant. */
+export interface ServiceWish {
+  readonly reason: string
+  readonly until: string | undefined
+}
+
+/** What a person typed; `until` as {@link parseUntil} takes it. @throws AppError USAGE */
+export function parseServiceWish(wanted: ServiceWish, now: Date): ServiceWish {
   const reason = wanted.reason.trim()
   if (reason === '' || reason.length > LONGEST_REASON) {
     throw new AppError('USAGE', {
@@ -33,7 +30,20 @@ export async function serviceOn(
       next: 'Say the reason for the people who will read it: caretaker service on "Moving to a new disk"',
     })
   }
-  const until = wanted.until === undefined ? undefined : parseUntil(wanted.until, appliance.ports.clock.now())
+  return { reason, until: wanted.until === undefined ? undefined : parseUntil(wanted.until, now) }
+}
+
+/**
+ * Manual service mode: the gateway shows the page with the reason first, then the services of the applications are
+ * stopped. Their Postgres stays up for whoever works on the data. Said again it changes reason and planned end.
+ * @throws AppError LOCKED
+ */
+export async function serviceOn(
+  appliance: Appliance,
+  { reason, until }: ServiceWish,
+  emit: EmitEvent,
+  signal: AbortSignal,
+): Promise<UpReport> {
   const { ports, stateFolder, actor, pid } = appliance
   return withOperationLock(
     ports,

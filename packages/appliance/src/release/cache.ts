@@ -72,6 +72,6 @@ export async function mustBe(
   throw new AppError('SOURCE_NOT_FOUND', {
     what: `${source.path} cannot be used as a source`,
     why: `there is no ${kind} at this path`,
-    next: 'Check the path; relative paths count from the folder of the config file',
+    next: 'Check the path: a relative one counts from the folder of the config file or, in a command, from where it is typed',
   })
 }
