@@ -6,6 +6,7 @@ import { AppError } from '@caretaker/kernel/errors.ts'
 import type { DetachedCommand, ProcessExit, ProcessIdentity } from '@caretaker/ports/process.ts'
 import { unlessErrno } from './errno.ts'
 import { isIdentityAlive, readBootId, readStat } from './proc.ts'
+import { sayWhere } from './say-where.ts'
 import { spawnCommand } from './spawn.ts'
 
 /** The variable of the environment that carries "appliance/app/service". */
@@ -31,7 +32,7 @@ export class DetachedProcesses {
   async start(command: DetachedCommand): Promise<ProcessIdentity> {
     const { appliance, app, service } = command.label
     const env = { ...command.env, [LABEL_VARIABLE]: `${appliance}/${app}/${service}` }
-    await using log = await openLog(command.logFile)
+    await using log = await sayWhere(command.logFile, openLog(command.logFile))
     let identity: ProcessIdentity | undefined
     await spawnCommand({ ...command, env }, ['ignore', log.fd, log.fd], (child, pid) => {
       // Its end is collected by a later turn of the event loop, so /proc still knows it, as a zombie at least.

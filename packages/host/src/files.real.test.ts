@@ -99,4 +99,63 @@ describe('files of the machine', () => {
       expect(await files.stat(outside)).toMatchObject({ uid: 0, gid: 0 })
     },
   )
+
+  it.runIf(process.getuid?.() === 0 && canMount())(
+    'on a full or read-only file system fail with the path and the mount point, and create leaves no half file',
+    async () => {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder])
+      try {
+        const path = join(folder, 'a')
+        const large = Buffer.alloc(100_000)
+        for (const write of [
+          () => files.write(path, large),
+          () => files.append(path, large),
+          () => files.create(join(folder, 'new'), large, 0o600),
+        ]) {
+          await expect(write()).rejects.toMatchObject({
+            code: 'ENOSPC',
+            path: expect.stringContaining(folder),
+            mount: folder,
+          })
+        }
+        expect((await files.list(folder))?.map(({ name }) => name)).toEqual(['a'])
+        expect((await files.space(path)).mount).toBe(folder)
+        execFileSync('mount', ['-o', 'remount,ro', folder])
+        await expect(files.remove(path)).rejects.toMatchObject({ code: 'EROFS', path, mount: folder })
+        await expect(files.makeFolder(join(folder, 'b'))).rejects.toMatchObject({
+          code: 'EROFS',
+          mount: folder,
+        })
+      } finally {
+        execFileSync('umount', ['-l', folder])
+      }
+    },
+  )
+
+  it.runIf(canUnshare())('a user that a user namespace does not know is named as that', () => {
+    const script = `
+      import { createFiles } from ${JSON.stringify(new URL('./files.ts', import.meta.url).href)}
+      await createFiles().setOwner(process.argv[1], { uid: 998, gid: 998 }).catch(({ code, why }) => console.log(code, why))`
+    const words = ['--user', '--map-root-user', process.execPath, '--input-type=module', '-e', script, folder]
+    expect(execFileSync('unshare', words, { encoding: 'utf8' })).toMatch(
+      /^NO_PERMISSION the users 998:998 are not part of the user namespace/,
+    )
+  })
 })
+
+function canMount(): boolean {
+  return succeeds('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'none', tmpdir()])
+}
+
+function canUnshare(): boolean {
+  return succeeds('unshare', ['--user', '--map-root-user', 'true'])
+}
+
+function succeeds(file: string, words: readonly string[]): boolean {
+  try {
+    execFileSync(file, words, { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}

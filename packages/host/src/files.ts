@@ -17,9 +17,12 @@ import {
   truncate,
 } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { AppError } from '@caretaker/kernel/errors.ts'
 import type { FileInfo, Files, Owner } from '@caretaker/ports/files.ts'
 import { copyTree } from './copy-tree.ts'
 import { isErrno, unlessErrno } from './errno.ts'
+import { mountPoint } from './mount-point.ts'
+import { sayWhere } from './say-where.ts'
 import { treeSize } from './tree-size.ts'
 
 /** What the operating system says when nothing lies at a path. */
@@ -29,6 +32,25 @@ const MEMORY_FILE_SYSTEMS: ReadonlySet<number> = new Set([0x01021994, 0x858458f6
 
 /** The file system of this machine. Modes that are given are exact: the umask does not count. */
 export function createFiles(): Files {
+  const plain = plainFiles()
+  return {
+    ...plain,
+    makeFolder: (path, mode) => sayWhere(path, plain.makeFolder(path, mode)),
+    write: (path, data, mode) => sayWhere(path, plain.write(path, data, mode)),
+    create: (path, data, mode) => sayWhere(path, plain.create(path, data, mode)),
+    append: (path, data, mode) => sayWhere(path, plain.append(path, data, mode)),
+    truncate: (path, sizeBytes) => sayWhere(path, plain.truncate(path, sizeBytes)),
+    sync: (path) => sayWhere(path, plain.sync(path)),
+    rename: (from, to) => sayWhere(to, plain.rename(from, to)),
+    link: (target, path) => sayWhere(path, plain.link(target, path)),
+    remove: (path) => sayWhere(path, plain.remove(path)),
+    copyTree: (from, to) => sayWhere(to, plain.copyTree(from, to)),
+    setMode: (path, mode) => sayWhere(path, plain.setMode(path, mode)),
+    setOwner: (path, owner) => sayWhere(path, plain.setOwner(path, owner)),
+  }
+}
+
+function plainFiles(): Files {
   return {
     read: (path) => readFile(path),
     readText: (path) => unlessErrno(readFile(path, 'utf8'), MISSING, undefined),
@@ -49,8 +71,13 @@ export function createFiles(): Files {
     },
     create: async (path, data, mode) => {
       await using file = await open(path, 'wx', mode)
-      await file.chmod(mode)
-      await file.writeFile(data)
+      try {
+        await file.chmod(mode)
+        await file.writeFile(data)
+      } catch (error) {
+        await rm(path, { force: true })
+        throw error
+      }
     },
     append: async (path, data, mode) => {
       if (mode === undefined) return appendFile(path, data)
@@ -73,6 +100,7 @@ export function createFiles(): Files {
     space: async (path) => {
       const { type, blocks, bavail, bsize, files, ffree } = await statfs(path)
       return {
+        mount: await mountPoint(path),
         totalBytes: blocks * bsize,
         availableBytes: bavail * bsize,
         inMemory: MEMORY_FILE_SYSTEMS.has(type),
@@ -132,7 +160,22 @@ async function syncPath(path: string): Promise<void> {
 
 async function setOwner(path: string, owner: Owner): Promise<void> {
   const info = await lstat(path)
-  if (info.uid !== owner.uid || info.gid !== owner.gid) await lchown(path, owner.uid, owner.gid)
+  if (info.uid !== owner.uid || info.gid !== owner.gid) await changeOwner(path, owner)
   if (!info.isDirectory()) return
   for (const name of await readdir(path)) await setOwner(join(path, name), owner)
+}
+
+/** A root that stands for somebody else's user number (`unshare -r`) has only the users that were mapped. */
+async function changeOwner(path: string, { uid, gid }: Owner): Promise<void> {
+  try {
+    await lchown(path, uid, gid)
+  } catch (error) {
+    if (!isErrno(error, 'EINVAL')) throw error
+    throw new AppError('NO_PERMISSION', {
+      what: `${path} could not be given to another user`,
+      why: `the users ${uid}:${gid} are not part of the user namespace that this root rules ("cat /proc/self/uid_map")`,
+      next: 'Run as an ordinary user, or in a container or namespace that has this user, then repeat the command',
+      cause: error,
+    })
+  }
 }

@@ -2,6 +2,7 @@ import { access, chmod, constants, open } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import type { HeldLock, Locks } from '@caretaker/ports/lock.ts'
 import { isErrno } from './errno.ts'
+import { sayWhere } from './say-where.ts'
 
 /** Primary result codes of SQLite, https://www.sqlite.org/rescode.html */
 const SQLITE_BUSY = 5
@@ -16,7 +17,7 @@ const held = new Set<DatabaseSync>()
  * process apart, but nothing else may open a lock file: closing any other handle of it would drop the lock.
  */
 export function createLocks(): Locks {
-  return { tryAcquire }
+  return { tryAcquire: (path) => sayWhere(path, tryAcquire(path)) }
 }
 
 async function tryAcquire(path: string): Promise<HeldLock | undefined> {

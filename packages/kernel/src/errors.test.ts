@@ -59,6 +59,16 @@ describe('toAppError', () => {
     expect(error.why).toContain('/data/x')
   })
 
+  it.each(['ENOSPC', 'EROFS'] as const)(
+    'says of %s which file system it is, and what to type there',
+    (code) => {
+      const found = Object.assign(new Error(code), { code, path: '/srv/data/x', mount: '/srv' })
+      const error = toAppError(found)
+      expect(error.why).toMatch(/\/srv\/data\/x .*\/srv$/)
+      expect(error.next).toMatch(/"(du -xh|mount -o remount,rw) \/srv/)
+    },
+  )
+
   it('keeps an AppError and turns any other thrown thing into INTERNAL with its message', () => {
     expect(toAppError(disk)).toBe(disk)
     expect(toAppError(new TypeError('x is undefined'))).toMatchObject({

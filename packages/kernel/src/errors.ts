@@ -120,25 +120,23 @@ export function messageOf(error: unknown): string {
   return redact(error instanceof Error ? error.message : String(error))
 }
 
-/** Disk full, read-only and permission errors of the operating system, from wherever they surface. */
+/**
+ * Disk full, read-only and permission errors of the operating system, from wherever they surface. `mount` is where the
+ * file system of `path` is mounted, when whoever met the error has found out.
+ */
 function describeSystemError(error: unknown): AppError | undefined {
   if (!(error instanceof Error)) return undefined
-  const { code, path } = error as NodeJS.ErrnoException
+  const { code, path, mount } = error as NodeJS.ErrnoException & { readonly mount?: string }
   const where = path ?? 'a file'
   switch (code ?? '') {
     case 'ENOSPC':
     case 'EDQUOT':
-      return new AppError('DISK_FULL', {
-        what: 'Nothing more could be written',
-        why: `no space left for ${where}`,
-        next: 'Free space on that file system, then repeat the command; "caretaker doctor" shows what uses it',
-        cause: error,
-      })
+      return diskFull({ what: 'Nothing more could be written', path: where, mount, cause: error })
     case 'EROFS':
       return new AppError('READ_ONLY', {
         what: 'Nothing could be written',
-        why: `${where} lies on a read-only file system`,
-        next: 'Look at "dmesg" for disk errors, remount it writable, then repeat the command',
+        why: `${where} lies on a read-only file system${mount === undefined ? '' : `, mounted at ${mount}`}`,
+        next: `Look at "dmesg" for disk errors, make it writable ("mount -o remount,rw ${mount ?? 'FOLDER'}"), then repeat the command`,
         cause: error,
       })
     case 'EACCES':
@@ -152,4 +150,22 @@ function describeSystemError(error: unknown): AppError | undefined {
     default:
       return undefined
   }
+}
+
+/** No space is left for `path` on the file system that is mounted at `mount`. */
+export function diskFull(found: {
+  readonly what: string
+  readonly path: string
+  readonly mount: string | undefined
+  /** What else is known, as the end of the reason. */
+  readonly more?: string
+  readonly cause?: unknown
+}): AppError {
+  const { what, path, mount, more = '', cause } = found
+  return new AppError('DISK_FULL', {
+    what,
+    why: `no space is left for ${path}${mount === undefined ? '' : ` on the file system ${mount}`}${more}`,
+    next: `Free space there ("du -xh ${mount ?? path} | sort -h | tail" shows what uses it), then repeat the command`,
+    cause,
+  })
 }

@@ -5,7 +5,7 @@ import type { Command, CommandResult, Processes } from './process.ts'
 
 /**
  * Runs a command that must succeed.
- * @throws AppError COMMAND_FAILED or COMMAND_TIMEOUT, with the last lines the program wrote to standard error.
+ * @throws AppError COMMAND_FAILED, COMMAND_TIMEOUT or DISK_FULL, with the last lines the program wrote to standard error.
  */
 export async function runToSuccess(
   processes: Pick<Processes, 'run'>,
@@ -28,12 +28,24 @@ export function commandError(command: Command, result: CommandResult): AppError 
       next: 'Look at what it waits for, then repeat the command',
     })
   }
+  if (saysDiskFull(lines)) {
+    return new AppError('DISK_FULL', {
+      what: `"${shown}" failed`,
+      why: `no space was left for what it writes: ${lines}`,
+      next: 'Free space on that file system ("df -h" shows which is full), then repeat the command',
+    })
+  }
   const ending = result.signal ? `was ended by ${result.signal}` : `ended with exit code ${result.exitCode}`
   return new AppError('COMMAND_FAILED', {
     what: `"${shown}" failed`,
     why: `it ${ending}${lines === '' ? ' and said nothing' : `: ${lines}`}`,
     next: 'Correct what it complains about, then repeat the command',
   })
+}
+
+/** Whether a program complains about a full disk: strerror(3) of ENOSPC and EDQUOT in the C locale. */
+export function saysDiskFull(text: string): boolean {
+  return /No space left on device|Disk quota exceeded|\bENOSPC\b|\bEDQUOT\b/.test(text)
 }
 
 /** The last `count` lines that are not empty, joined by " | ". */

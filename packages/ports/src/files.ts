@@ -15,6 +15,8 @@ export interface FolderEntry {
 
 /** Space of the file system that holds a path, in bytes. `availableBytes` is what an ordinary user may still write. */
 export interface Space {
+  /** Where the file system is mounted. */
+  readonly mount: string
   readonly totalBytes: number
   readonly availableBytes: number
   /** Files it can hold in all and still; undefined where the file system does not count them beforehand. */
@@ -35,6 +37,8 @@ export interface Owner {
  *
  * Missing things: `readText`, `stat`, `list` and `readLink` give undefined; `remove` does nothing; all else throws.
  * Links are not followed by `stat`, `remove`, `copyTree` and `setOwner`.
+ *
+ * An error of a full or read-only file system (ENOSPC, EDQUOT, EROFS) carries `path`, and `mount` where it is mounted.
  */
 export interface Files {
   read(path: string): Promise<Uint8Array>

@@ -63,6 +63,17 @@ describe('the lock of a state folder', () => {
     await whileHeld(bed, () => Promise.resolve())
   })
 
+  it('where nothing can be written, its holder is named as long as its process is there', async () => {
+    const bed = await createTestBed()
+    const holder = { pid: 4711, purpose: 'update guestbook', since: '2026-01-01' }
+    await bed.files.write(`${STATE}/operation.holder.json`, JSON.stringify(holder))
+    const refused = Object.assign(new Error('EROFS'), { code: 'EROFS' })
+    const ports = { ...bed.runner.ports, locks: { tryAcquire: () => Promise.reject(refused) } }
+    expect(await findLockHolder(ports, STATE)).toBeUndefined()
+    await bed.files.makeFolder('/proc/4711')
+    expect(await findLockHolder(ports, STATE)).toMatchObject(holder)
+  })
+
   it('does not name a holder that died, and a look at it refuses nobody', async () => {
     const bed = await createTestBed()
     await bed.files.write(

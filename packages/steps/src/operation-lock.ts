@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { AppError } from '@caretaker/kernel/errors.ts'
+import type { ErrorCode } from '@caretaker/kernel/error-codes.ts'
+import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { formatDuration } from '@caretaker/kernel/time.ts'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { HeldLock } from '@caretaker/ports/lock.ts'
@@ -18,6 +19,8 @@ export interface LockHolder {
 type LockPorts = Pick<Ports, 'files' | 'locks' | 'clock'>
 
 const lockPath = (stateFolder: string) => join(stateFolder, 'operation.lock')
+const UNWRITABLE: ReadonlySet<ErrorCode> = new Set(['DISK_FULL', 'READ_ONLY', 'NO_PERMISSION'])
+
 const holderPath = (stateFolder: string) => join(stateFolder, 'operation.holder.json')
 
 /**
@@ -52,10 +55,16 @@ export async function findLockHolder(ports: LockPorts, stateFolder: string): Pro
   const holder = await readHolder(ports, stateFolder)
   // Trying the lock while nobody holds it could refuse somebody who wants it: only a named holder is put to the test.
   if (!holder) return undefined
-  const free = await ports.locks.tryAcquire(lockPath(stateFolder))
-  if (!free) return holder
-  await forgetHolder(ports, stateFolder, free)
-  return undefined
+  try {
+    const free = await ports.locks.tryAcquire(lockPath(stateFolder))
+    if (!free) return holder
+    await forgetHolder(ports, stateFolder, free)
+    return undefined
+  } catch (error) {
+    // Where nothing can be written the lock cannot be tried: then the process tells.
+    if (!UNWRITABLE.has(toAppError(error).code)) throw error
+    return (await ports.files.stat(`/proc/${holder.pid}`)) ? holder : undefined
+  }
 }
 
 /** Gives the lock back; nobody is told the name of a holder that is gone. */

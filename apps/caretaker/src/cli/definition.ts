@@ -3,6 +3,7 @@ import type { ErrorReport } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import type { OutputStream } from '@caretaker/ports/process.ts'
+import type { BallastUse } from '@caretaker/ports/with-ballast.ts'
 import type { EmitEvent } from '@caretaker/steps/events.ts'
 import type { Actor } from '@caretaker/steps/journal-records.ts'
 import type { Style } from './style.ts'
@@ -76,6 +77,8 @@ export interface CommandDefinition {
    * otherwise this process.
    */
   readonly runs: 'here' | 'daemon'
+  /** How much ballast of the state folder it may use on a full disk. Default: none. */
+  readonly ballast?: BallastUse
   readonly hidden?: boolean
   handler(call: Call): Promise<Answer>
   /** The answer as text, for standard output. Gets what the handler gave, as JSON. Empty: nothing is printed. */

@@ -79,8 +79,10 @@ async function run(world: World, { definition, arguments: words, options }: Invo
   const mode = (options.progress ?? (asJson ? 'none' : 'auto')) as ProgressMode
   const emit = createProgress(mode, world.stderr, createStyle(world.stderr, world.env))
   const { createHost } = await import('@caretaker/host/host.ts')
+  const { withBallast } = await import('@caretaker/ports/with-ballast.ts')
+  const host = createHost()
   const call: Call = {
-    ports: createHost(),
+    ports: definition.ballast ? withBallast(host, places.stateFolder, definition.ballast) : host,
     places,
     actor: { user: world.user, via: 'command line' },
     pid: world.pid,

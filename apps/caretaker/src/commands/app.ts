@@ -139,6 +139,7 @@ export const appRemove: CommandDefinition = {
   output: REPORT,
   dryRunOutput: PLAN,
   runs: 'daemon',
+  ballast: 'all',
   async handler(call) {
     const { previewRemoveApp, removeApp } = await import('@caretaker/appliance/lifecycle/apps.ts')
     const opened = await openFor(call)
@@ -225,6 +226,7 @@ export const appRestart: CommandDefinition = {
   examples: [['caretaker app restart guestbook', 'Postgres stays up meanwhile']],
   output: REPORT,
   runs: 'daemon',
+  ballast: 'all',
   async handler(call) {
     const { restartApp } = await import('@caretaker/appliance/lifecycle/apps.ts')
     const report = await restartApp(await openFor(call), call.arguments[0] ?? '', call.emit, call.signal)

@@ -14,6 +14,7 @@ export const down: CommandDefinition = {
   output: REPORT,
   dryRunOutput: PLAN,
   runs: 'daemon',
+  ballast: 'all',
   async handler(call) {
     const { down: stopAll, previewDown } = await import('@caretaker/appliance/lifecycle/down.ts')
     const { appliance } = await openInForceFor(call)

@@ -54,6 +54,7 @@ export const jobRun: CommandDefinition = {
     ['run', 'object', RUN_FIELDS],
   ],
   runs: 'daemon',
+  ballast: 'all',
   async handler(call) {
     const { runJobNow } = await import('@caretaker/appliance/jobs/job-reports.ts')
     const { appliance } = await openInForceFor(call)

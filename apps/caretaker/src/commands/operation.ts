@@ -120,6 +120,7 @@ export const operationUndo: CommandDefinition = {
   examples: [['caretaker operation undo 20261120-093012-up-k3fq', 'undo its steps, the last first']],
   output: RESULT,
   runs: 'daemon',
+  ballast: 'all',
   handler: (call) => goOn(call, 'undo'),
   render: renderResult,
   problems: problemsOfOperation,

@@ -20,6 +20,7 @@ export const serviceOn: CommandDefinition = {
   ],
   output: REPORT,
   runs: 'daemon',
+  ballast: 'all',
   async handler(call) {
     const { parseServiceWish, serviceOn: switchOn } = await import(
       '@caretaker/appliance/lifecycle/manual-service.ts'
@@ -41,6 +42,7 @@ export const serviceOff: CommandDefinition = {
   examples: [['caretaker service off', 'serve again']],
   output: REPORT,
   runs: 'daemon',
+  ballast: 'all',
   async handler(call) {
     const { serviceOff: switchOff } = await import('@caretaker/appliance/lifecycle/manual-service.ts')
     const { appliance } = await openInForceFor(call)

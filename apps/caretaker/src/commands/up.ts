@@ -27,6 +27,7 @@ export const up: CommandDefinition = {
   output: REPORT,
   dryRunOutput: PLAN,
   runs: 'daemon',
+  ballast: 'half',
   async handler(call) {
     const file = call.arguments[0]
     const firstStart = call.options.firstStart === true

@@ -3,6 +3,7 @@ import { apiSocket } from '@caretaker/appliance/lifecycle/folders.ts'
 import { jsonAnswer, type ServedAnswer, type ServedRequest, serveHttp } from '@caretaker/host/http-server.ts'
 import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { redactDeep } from '@caretaker/kernel/secrets.ts'
+import { withBallast } from '@caretaker/ports/with-ballast.ts'
 import { COMMANDS } from '../commands/all.ts'
 import type { DaemonInfo, RemoteLine } from './client.ts'
 import type { DaemonOptions } from './daemon.ts'
@@ -38,7 +39,9 @@ export async function serveApi(
     const send = (line: RemoteLine) => void stream.write(`${JSON.stringify(redactDeep(line))}\n`)
     const work = () =>
       definition.handler({
-        ports: around.ports,
+        ports: definition.ballast
+          ? withBallast(around.ports, places.stateFolder, definition.ballast)
+          : around.ports,
         places,
         actor: { user: call.user, via: 'command line through the daemon' },
         pid: around.pid,

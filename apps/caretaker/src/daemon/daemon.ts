@@ -7,6 +7,7 @@ import { assertOwnFolder } from '@caretaker/appliance/lifecycle/own-folder.ts'
 import { hideUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
 import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
+import { withBallast } from '@caretaker/ports/with-ballast.ts'
 import { DAEMON_STOPS } from '@caretaker/steps/runner.ts'
 import type { Places } from '../cli/definition.ts'
 import { serveApi } from './api.ts'
@@ -36,10 +37,14 @@ export async function runDaemon(wanted: DaemonOptions): Promise<ExitCode> {
   await ports.files.makeFolder(stateFolder, 0o711)
   await ports.files.makeFolder(run, 0o711)
   await assertOwnFolder(ports, run)
-  const only = await ports.locks.tryAcquire(join(stateFolder, 'daemon.lock'))
+  const only = await withBallast(ports, stateFolder, 'half').locks.tryAcquire(
+    join(stateFolder, 'daemon.lock'),
+  )
   if (!only) throw inUse(stateFolder)
   const log = createDaemonLog(ports, join(stateFolder, 'logs', 'appliance', 'daemon.log'))
-  const keeper = new Keeper(options, log)
+  // What it does by itself must not use up what a person needs on a full disk; its log does without.
+  const tended = { ...around, ports: withBallast(ports, stateFolder, 'half') }
+  const keeper = new Keeper({ ...options, around: tended }, log)
   await using page = await servePage(options, keeper)
   await using _api = await serveApi(run, options, keeper, page, log)
   await log.info('daemon started', { pid: around.pid, version: around.programs.version })
@@ -47,7 +52,7 @@ export async function runDaemon(wanted: DaemonOptions): Promise<ExitCode> {
   // Commands of others were told to stop with us; they end after the step under way.
   await keeper.idle()
   // A command that has just ended leaves the config to be read again.
-  const opened = keeper.opened ?? (await openInForce(around, options.configFile).catch(() => undefined))
+  const opened = keeper.opened ?? (await openInForce(tended, options.configFile).catch(() => undefined))
   const stopping = new AbortController().signal
   try {
     if (opened) await down(opened.appliance, { remember: false }, () => undefined, stopping)

@@ -5,6 +5,7 @@ import { boundLogs } from '@caretaker/appliance/lifecycle/housekeeping.ts'
 import { keepConfig } from '@caretaker/appliance/lifecycle/keep-config.ts'
 import { UpKeeper } from '@caretaker/appliance/lifecycle/keep-up.ts'
 import { type OpenedInForce, openInForce } from '@caretaker/appliance/lifecycle/open.ts'
+import { keepBallast } from '@caretaker/appliance/lifecycle/state-disk.ts'
 import { showUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
 import { up } from '@caretaker/appliance/lifecycle/up.ts'
 import { AppError, isAppError, toAppError } from '@caretaker/kernel/errors.ts'
@@ -187,6 +188,7 @@ export class Keeper {
     if (nowMs >= this.#next.logs) {
       this.#next.logs = nowMs + BOUND_LOGS_EVERY_MS
       await boundLogs(appliance)
+      await keepBallast(appliance.ports, appliance.stateFolder)
     }
   }
 

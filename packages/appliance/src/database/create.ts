@@ -1,6 +1,8 @@
 import { dirname } from 'node:path'
+import { diskFull } from '@caretaker/kernel/errors.ts'
 import { readableId } from '@caretaker/kernel/ids.ts'
 import type { Secret } from '@caretaker/kernel/secrets.ts'
+import { formatBytes, MIB } from '@caretaker/kernel/units.ts'
 import { runToSuccess } from '@caretaker/ports/command.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import type { Processes } from '@caretaker/ports/process.ts'
@@ -9,10 +11,13 @@ import { assertCluster, hasCluster } from './inspect.ts'
 import type { PostgresPrograms } from './programs.ts'
 import { makeRunFolder } from './run-folder.ts'
 
+/** Room for a new cluster with its first write-ahead log; one of major 17 takes 41 MiB. */
+const NEW_CLUSTER_BYTES = 48 * MIB
+
 /**
  * Creates the cluster; nothing when there is one of this major. It is made under another name and renamed when it
  * is whole, so that an interrupted call leaves no half cluster. Only a first start and `app add` call this.
- * @throws AppError POSTGRES_MAJOR_MISMATCH, COMMAND_FAILED
+ * @throws AppError POSTGRES_MAJOR_MISMATCH, DISK_FULL, COMMAND_FAILED
  */
 export async function createCluster(
   ports: { readonly files: Files; readonly processes: Pick<Processes, 'run'> },
@@ -27,13 +32,35 @@ export async function createCluster(
   await files.remove(unfinished)
   await makeRunFolder(files, cluster)
   await makeOwnFolder(files, unfinished, cluster)
-  await withPasswordFile(files, cluster, password, (passwordFile) =>
-    runToSuccess(processes, initdbCommand(programs, cluster, unfinished, passwordFile), signal),
-  )
+  try {
+    await assertRoomForCluster(files, cluster, unfinished)
+    await withPasswordFile(files, cluster, password, (passwordFile) =>
+      runToSuccess(processes, initdbCommand(programs, cluster, unfinished, passwordFile), signal),
+    )
+  } catch (error) {
+    await files.remove(unfinished)
+    throw error
+  }
   const entries = await files.list(cluster.dataFolder)
   if (entries?.length === 0) await files.remove(cluster.dataFolder)
   await files.rename(unfinished, cluster.dataFolder)
   await files.sync(dirname(cluster.dataFolder))
+}
+
+/** @throws AppError DISK_FULL */
+async function assertRoomForCluster(
+  files: Pick<Files, 'space'>,
+  { app, dataFolder }: Cluster,
+  unfinished: string,
+): Promise<void> {
+  const { availableBytes, mount } = await files.space(unfinished)
+  if (availableBytes >= NEW_CLUSTER_BYTES) return
+  throw diskFull({
+    what: `The Postgres of ${app} was not created`,
+    path: dataFolder,
+    mount,
+    more: `: a new cluster takes ${formatBytes(NEW_CLUSTER_BYTES)}, and ${formatBytes(availableBytes)} are free`,
+  })
 }
 
 async function makeOwnFolder(

@@ -1,7 +1,8 @@
-import { AppError } from '@caretaker/kernel/errors.ts'
+import { AppError, diskFull } from '@caretaker/kernel/errors.ts'
 import { formatDuration } from '@caretaker/kernel/time.ts'
+import { formatBytes, KIB } from '@caretaker/kernel/units.ts'
 import type { Clock } from '@caretaker/ports/clock.ts'
-import { lastLines } from '@caretaker/ports/command.ts'
+import { lastLines, saysDiskFull } from '@caretaker/ports/command.ts'
 import { type DatabaseAddress, DatabaseError, type Databases } from '@caretaker/ports/database.ts'
 import { waitUntil } from '@caretaker/ports/deadline.ts'
 import type { Files } from '@caretaker/ports/files.ts'
@@ -17,6 +18,8 @@ export type PostgresHealth =
   | { readonly state: 'ready' }
   | { readonly state: 'starting' | 'refusing' | 'unreachable'; readonly why: string }
 
+/** With less than this a server cannot start: it writes its lock file, its log and its status. */
+const STUCK_BYTES = 256 * KIB
 /** SQLSTATE cannot_connect_now. */
 const CANNOT_CONNECT_NOW = '57P03'
 
@@ -38,7 +41,7 @@ export async function checkPostgres(
 
 /**
  * Waits until the server answers queries. One that recovers from a crash is waited for as long as `timeoutMs`.
- * @throws AppError POSTGRES_START_FAILED when its process ended or lets us not in, POSTGRES_UNREACHABLE when the
+ * @throws AppError DISK_FULL, POSTGRES_START_FAILED when its process ended or lets us not in, POSTGRES_UNREACHABLE when the
  *   time is over; both with the last lines of its log.
  */
 export async function waitForPostgres(
@@ -46,9 +49,14 @@ export async function waitForPostgres(
     databases: Databases
     processes: Pick<Processes, 'isAlive'>
     clock: Clock
-    files: Pick<Files, 'readText'>
+    files: Pick<Files, 'readText' | 'space'>
   },
-  server: { readonly identity: ProcessIdentity; readonly logFile: string; readonly app: string },
+  server: {
+    readonly identity: ProcessIdentity
+    readonly logFile: string
+    readonly app: string
+    readonly dataFolder: string
+  },
   address: DatabaseAddress,
   options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
 ): Promise<void> {
@@ -65,6 +73,12 @@ export async function waitForPostgres(
   const what = `Postgres of ${server.app} does not serve`
   const next = `Look at ${server.logFile}, correct what it complains about, then run "caretaker up"`
   if (failure === 'ended') {
+    const { availableBytes, mount } = await ports.files.space(server.dataFolder)
+    // On the same disk as its log it cannot even complain.
+    if (saysDiskFull(log) || availableBytes < STUCK_BYTES) {
+      const more = `: ${formatBytes(availableBytes)} are free; its process ended${log}`
+      throw diskFull({ what, path: server.dataFolder, mount, more })
+    }
     throw new AppError('POSTGRES_START_FAILED', { what, why: `its process ended${log}`, next })
   }
   if (failure === 'refusing') {

@@ -34,7 +34,7 @@ const PAUSES_MS = [200, 500, 1500]
 /**
  * Starts the server of a cluster that nobody runs yet and waits until it answers queries.
  * After a crash it recovers by itself; locks of dead servers are dealt with.
- * @throws AppError DATABASE_ABSENT, POSTGRES_MAJOR_MISMATCH, SOCKET_PATH_TOO_LONG, POSTGRES_START_FAILED,
+ * @throws AppError DATABASE_ABSENT, POSTGRES_MAJOR_MISMATCH, SOCKET_PATH_TOO_LONG, DISK_FULL, POSTGRES_START_FAILED,
  *   POSTGRES_UNREACHABLE (then the server is stopped again), CANCELLED
  */
 export async function startCluster(
@@ -49,7 +49,7 @@ export async function startCluster(
     await prepareStart(ports.files, cluster)
     const identity = await launcher.start()
     try {
-      await waitForPostgres(ports, { identity, logFile: cluster.logFile, app: cluster.app }, superuser, {
+      await waitForPostgres(ports, { ...cluster, identity }, superuser, {
         timeoutMs: options.timeoutMs ?? 10 * MINUTE_MS,
         ...(options.signal ? { signal: options.signal } : {}),
       })

@@ -118,7 +118,7 @@ export async function awaitRecovery(
   if (health.state === 'ready') return 'ready'
   const cluster = clusterOf(appliance, app)
   if (health.state !== 'starting' || (await isStopping(ports.files, cluster))) return 'not there'
-  const server = { identity: status.identity, logFile: cluster.logFile, app }
+  const server = { ...cluster, identity: status.identity }
   await waitForPostgres(ports, server, address, { timeoutMs: RECOVERY_LIMIT_MS, signal })
   return 'ready'
 }

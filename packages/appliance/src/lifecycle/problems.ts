@@ -6,6 +6,7 @@ import type { Appliance } from './appliance.ts'
 import type { PartProblem } from './appliance-state.ts'
 import { readFacts } from './facts.ts'
 import { GATEWAY_SERVICE } from './gateway-service.ts'
+import { stateDiskTroubles } from './state-disk.ts'
 
 /** What does not work right now although no operation failed: the parts that make the appliance degraded. */
 export async function seenProblems(
@@ -14,9 +15,15 @@ export async function seenProblems(
 ): Promise<readonly PartProblem[]> {
   const { ports, stateFolder } = appliance
   const facts = await readFacts(ports.files, stateFolder)
-  if (facts.wanted === 'down') return []
   const since = ports.clock.now().toISOString()
-  const problems: PartProblem[] = []
+  const problems: PartProblem[] = (await stateDiskTroubles(appliance)).map(({ code, what, next }) => ({
+    part: 'state folder',
+    code,
+    reason: what,
+    next,
+    since,
+  }))
+  if (facts.wanted === 'down') return problems
   if (daemonPid === undefined && facts.startedBefore) {
     problems.push({
       part: 'daemon',

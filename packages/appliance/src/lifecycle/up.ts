@@ -15,6 +15,7 @@ import { observeApps } from './observe.ts'
 import { assertOwnFolder } from './own-folder.ts'
 import { applianceSteps, planApp, planBase, planFront } from './plan-up.ts'
 import { isGatewayCurrent, refreshGateway } from './refresh-gateway.ts'
+import { keepBallast } from './state-disk.ts'
 import { stopApps, strayPlans, strayServices } from './stop-apps.ts'
 import { wantedRelease } from './wanted-release.ts'
 
@@ -127,6 +128,7 @@ class UpWork {
       startedBefore: true,
       failures: clearFailure(facts.failures, 'appliance'),
     }))
+    await keepBallast(appliance.ports, appliance.stateFolder)
     // The service user may have been created just now.
     this.#appliance = await openAppliance(appliance, appliance.config, appliance.configFile)
     return true

@@ -11,7 +11,10 @@ export interface SpaceLines {
   readonly reservePercent: number
 }
 
-export function judgeSpace(space: Omit<Space, 'inMemory'>, lines: SpaceLines): StorageSpace {
+export function judgeSpace(
+  space: Pick<Space, 'totalBytes' | 'availableBytes'>,
+  lines: SpaceLines,
+): StorageSpace {
   const { totalBytes, availableBytes } = space
   const reserveBytes = Math.floor((totalBytes * lines.reservePercent) / 100)
   const usedRatio = totalBytes === 0 ? 1 : 1 - availableBytes / totalBytes

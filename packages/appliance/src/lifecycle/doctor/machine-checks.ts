@@ -3,6 +3,7 @@ import { DAY_MS, formatDuration, MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { formatBytes, MIB } from '@caretaker/kernel/units.ts'
 import type { Surrounding } from '../appliance.ts'
 import { foldersOf, runFolder } from '../folders.ts'
+import { ballastGone, whyNotWritable } from '../state-disk.ts'
 import type { Found, MachineCheck } from './finding.ts'
 
 /** No version of caretaker is older than this: a clock that shows an earlier time is wrong. */
@@ -17,13 +18,14 @@ const LEAST_FILES = 0.02
 /** What is looked at whether or not there is a config. */
 export const MACHINE_CHECKS: readonly MachineCheck[] = [
   { name: 'clock', says: 'the clock shows a possible time', look: clock },
-  { name: 'state folder', says: 'the state folder can be written', look: writable },
+  { name: 'state folder', says: 'the state folder can be written', look: whyNotWritable },
   { name: 'permissions', says: 'nobody else can use what is ours', look: permissions },
   {
     name: 'space',
     says: 'there is room for the state folder',
     look: async ({ ports, stateFolder }) => roomAt(ports, stateFolder, 'the state folder'),
   },
+  { name: 'ballast', says: 'the ballast for a full disk is whole', look: ballastGone },
 ]
 
 async function clock({ ports, stateFolder }: Surrounding): Promise<readonly Found[]> {
@@ -39,24 +41,6 @@ async function clock({ ports, stateFolder }: Surrounding): Promise<readonly Foun
     if (aheadMs < FUTURE_LIMIT_MS) continue
     const what = `${join(stateFolder, name)} was written ${formatDuration(aheadMs)} from now: the clock is behind`
     return [{ code: 'CLOCK_WRONG', what, next }]
-  }
-  return []
-}
-
-/** Opens a file that is there for appending and appends nothing: that changes nothing, and tells a read-only disk. */
-async function writable({ ports, stateFolder }: Surrounding): Promise<readonly Found[]> {
-  const { files, machine } = ports
-  const info = await files.stat(stateFolder)
-  if (!info) return []
-  const { uid } = machine.user()
-  if (uid !== 0 && (info.uid !== uid || (info.mode & 0o300) !== 0o300)) {
-    const what = `${stateFolder} cannot be written by ${machine.user().name}`
-    const next = `Run as its owner, or type: chown -R ${machine.user().name} ${stateFolder}`
-    return [{ code: 'NO_PERMISSION', what, next }]
-  }
-  for (const name of ['facts.json', 'appliance.yml']) {
-    const path = join(stateFolder, name)
-    if ((await files.stat(path))?.kind === 'file') await files.append(path, '')
   }
   return []
 }
@@ -102,13 +86,13 @@ export async function roomAt(
   what: string,
 ): Promise<readonly Found[]> {
   if (!(await ports.files.stat(folder))) return []
-  const { availableBytes, totalFiles, availableFiles } = await ports.files.space(folder)
+  const { mount, availableBytes, totalFiles, availableFiles } = await ports.files.space(folder)
   const found: Found[] = []
   if (availableBytes < LEAST_BYTES) {
     found.push({
       code: 'DISK_FULL',
-      what: `${what} ${folder} has ${formatBytes(availableBytes)} left`,
-      next: `Free space there: "du -xh ${folder} | sort -h | tail" shows what uses it`,
+      what: `${what} ${folder} has ${formatBytes(availableBytes)} left on the file system ${mount}`,
+      next: `Free space there: "du -xh ${mount} | sort -h | tail" shows what uses it`,
     })
   }
   if (totalFiles !== undefined && availableFiles !== undefined && availableFiles < totalFiles * LEAST_FILES) {

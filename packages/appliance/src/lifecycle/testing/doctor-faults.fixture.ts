@@ -188,6 +188,7 @@ export function faultsOf(lab: Lab, folders: DoctorFolders): readonly Fault[] {
       'DISK_FULL',
       () => spaceAt(() => lab.stateFolder, { availableBytes: 1000 }),
     ],
+    ['ballast given up', 'DISK_FULL', () => moveAway(at('ballast', '00'))],
     ['no place in memory for secret files', 'SECRETS_ON_DISK', allOnDisk],
     ['data volume without room', 'DISK_FULL', () => spaceAt(() => data, { availableBytes: 1000 })],
     ['volatile volume without room', 'DISK_FULL', () => spaceAt(() => volatile, { availableBytes: 1000 })],
