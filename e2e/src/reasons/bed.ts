@@ -21,7 +21,7 @@ export interface Bed extends AsyncDisposable {
 export async function openBed(): Promise<Bed> {
   const appliance = await testAppliance()
   const httpPort = await freePort()
-  const shop = await makeTinyApp(appliance.home, 'shop', { migrates: true, worker: true })
+  const shop = await makeTinyApp(appliance.home, 'shop', { migrates: true, worker: true, job: true })
   const kiosk = await makeTinyApp(appliance.home, 'kiosk')
   const ports = `--bind 127.0.0.1 --https-port ${appliance.port} --http-port ${httpPort}`
   await appliance.ok('config', 'create', 'localhost', ...ports.split(' '))

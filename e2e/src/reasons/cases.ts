@@ -1,6 +1,7 @@
-import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { eventually } from '../support/observe.ts'
 import type { Bed } from './bed.ts'
 
 export type Undo = () => Promise<unknown>
@@ -152,6 +153,34 @@ export const CASES: readonly ReasonCase[] = [
       const path = join(appliance.state, 'operations', '20200101-000000-up-rotten.jsonl')
       await writeFile(path, 'what\nwas\nwritten\n')
       return () => rm(path)
+    },
+  },
+  {
+    state: 'degraded',
+    code: 'JOB_FAILED',
+    cause: 'the command of a job of shop ends with an error',
+    visitor: 'application',
+    plant: async () => nothing,
+    act: async (bed) => {
+      const mended = await breaks('shop', 'job-fails')(bed)
+      await bed.appliance.run('job', 'run', 'shop.count')
+      return async () => {
+        await mended()
+        await bed.appliance.ok('job', 'run', 'shop.count')
+      }
+    },
+  },
+  {
+    state: 'degraded',
+    code: 'STATE_DAMAGED',
+    cause: 'the record of a process was damaged while it ran; the daemon has set it aside',
+    visitor: 'application',
+    plant: async () => nothing,
+    act: async ({ appliance }) => {
+      const record = join(appliance.state, 'processes', 'kiosk.web.json')
+      await writeFile(record, '{"app":')
+      await eventually('it is set aside', async () => (await stat(`${record}.damaged`)).isFile())
+      return () => rm(`${record}.damaged`)
     },
   },
   {

@@ -124,6 +124,7 @@ export class Keeper {
       })
     } finally {
       this.#people -= 1
+      this.#next.state = 0
     }
   }
 

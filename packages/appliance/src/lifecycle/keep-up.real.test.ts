@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { DAY_MS } from '@caretaker/kernel/time.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type KeptUp, UpKeeper } from './keep-up.ts'
 import { serviceOff, serviceOn } from './manual-service.ts'
 import { status } from './status.ts'
@@ -65,6 +65,58 @@ it.each([
     because: 'ended',
   })
   expect(await state()).toMatchObject({ state: 'running' })
+})
+
+describe('a record of a process that is damaged while it runs', () => {
+  const record = async (service: string) =>
+    `${(await lab.open()).appliance.folders.processes}/${service}.json`
+
+  it.each([
+    ['shop.web', 'cut in half', (text: string) => text.slice(0, text.length / 2)],
+    ['shop.postgres', 'emptied', () => ''],
+    ['-.gateway', 'overwritten', () => '\u0000\u0001 no JSON {'],
+    ['other.web', 'of something else', () => '{}'],
+  ])('%s, %s: it is set aside and told, and the service goes on', async (name, _way, spoil) => {
+    const { appliance } = await lab.open()
+    const path = await record(name)
+    const text = (await lab.ports.files.readText(path)) ?? ''
+    expect(await keeper.tend(appliance, never)).toEqual([])
+    await lab.ports.files.write(path, spoil(text))
+    expect(await state()).toMatchObject({
+      state: expect.stringMatching(/degraded|failed/),
+      code: expect.any(String),
+    })
+    const [app, service] = name.split('.') as [string, string]
+    const done = await keeper.tend(appliance, never)
+    expect(done).toMatchObject([{ app, service, did: 'has a new record' }])
+    expect(done[0]?.because).toContain('STATE_DAMAGED')
+    expect(JSON.parse((await lab.ports.files.readText(path)) ?? '')).toEqual(JSON.parse(text))
+    expect(await isUp('shop')).toBe(true)
+    expect(await isUp('other')).toBe(true)
+    expect(await state()).toMatchObject({
+      state: 'degraded',
+      code: 'STATE_DAMAGED',
+      serving: true,
+      exit_code: 3,
+    })
+    expect((await state()).next).toContain(`rm ${path}.damaged`)
+    expect(await lab.ports.files.readText(`${path}.damaged`)).toBe(spoil(text))
+    await lab.ports.files.remove(`${path}.damaged`)
+    expect(await state()).toMatchObject({ state: 'running', parts: [] })
+  })
+
+  it('of a process that nobody remembers: the service is started again, once', async () => {
+    const path = await record('other.web')
+    await lab.ports.files.write(path, '')
+    // One that has never read the record while it was whole.
+    const { appliance } = await lab.open()
+    const found = await lab.ports.processes.findByLabel(appliance.config.id)
+    await tendUntil(async (so) => so.some(({ did }) => did === 'started it again') && (await isUp('other')))
+    const web = (all: typeof found) => all.filter(({ label }) => label.app === 'other')
+    expect(web(await lab.ports.processes.findByLabel(appliance.config.id))).toHaveLength(web(found).length)
+    await lab.ports.files.remove(`${path}.damaged`)
+    expect(await state()).toMatchObject({ state: 'running', parts: [] })
+  })
 })
 
 it('leaves it to whoever holds the lock, and does it afterwards', async () => {

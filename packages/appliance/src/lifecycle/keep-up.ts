@@ -11,6 +11,7 @@ import { loadRelease } from './app-release.ts'
 import { writeSecretFiles } from './app-secrets.ts'
 import { type Appliance } from './appliance.ts'
 import { addFailure, clearFailure, type Facts, readFacts, replaceFailure, updateFacts } from './facts.ts'
+import { serviceLog } from './folders.ts'
 import { GATEWAY_SERVICE, gatewaySpec } from './gateway-service.ts'
 import { learnSecrets } from './learn-secrets.ts'
 import { asGuest } from './lock-guests.ts'
@@ -43,6 +44,7 @@ export interface KeptUp {
     | 'could not start it'
     | 'is in a crash loop'
     | 'has recovered'
+    | 'has a new record'
   readonly because: string
 }
 
@@ -57,7 +59,8 @@ export class UpKeeper {
   #isGatewayBehind = false
 
   async tend(appliance: Appliance, signal: AbortSignal): Promise<readonly KeptUp[]> {
-    if (!this.#isGatewayBehind && (await this.#due(appliance)).length === 0) return []
+    const isQuiet = !this.#isGatewayBehind && (await damagedNow(appliance)).length === 0
+    if (isQuiet && (await this.#due(appliance)).length === 0) return []
     const { ports, stateFolder, actor, pid } = appliance
     // While a job of an application holds the lock for us, services are looked after all the same.
     const asTheirGuest = asGuest(stateFolder, () => this.#tendLocked(appliance, signal))
@@ -76,7 +79,7 @@ export class UpKeeper {
   }
 
   async #tendLocked(appliance: Appliance, signal: AbortSignal): Promise<readonly KeptUp[]> {
-    const done: KeptUp[] = []
+    const done: KeptUp[] = await this.#mendRecords(appliance)
     // Looked at anew: what was there before the lock was taken may have been changed by its last holder.
     for (const status of await this.#due(appliance)) {
       const event =
@@ -87,6 +90,23 @@ export class UpKeeper {
     }
     const isChanged = done.some((event) => event.did !== 'noticed its end')
     if (isChanged || this.#isGatewayBehind) await this.#refreshGateway(appliance)
+    return done
+  }
+
+  /** A service whose process is still known goes on; another is started again as one that ended. */
+  async #mendRecords(appliance: Appliance): Promise<KeptUp[]> {
+    const done: KeptUp[] = []
+    for (const record of await damagedNow(appliance)) {
+      const { app, service, file } = record
+      const because = `its record ${file} was damaged (STATE_DAMAGED) and is set aside as ${file}.damaged`
+      if (await appliance.runtime.mend(record)) done.push({ app, service, did: 'has a new record', because })
+      else {
+        const unknown = { releaseId: '', pid: 0, startedAt: '', specHash: '', state: 'ended' } as const
+        const logFile = serviceLog(appliance.folders, app, service)
+        this.#troubleOf({ app, service, logFile, ...unknown })
+        done.push({ app, service, did: 'noticed its end', because })
+      }
+    }
     return done
   }
 
@@ -271,6 +291,9 @@ export class UpKeeper {
     }))
   }
 }
+
+const damagedNow = async ({ runtime }: Appliance) =>
+  (await runtime.damaged()).filter(({ setAside }) => !setAside)
 
 const keyOf = ({ app, service }: ServiceStatus) => `${app}/${service}`
 

@@ -1,7 +1,7 @@
 import { formatBytes } from '@caretaker/kernel/units.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
 import { jobProblems } from '../jobs/job-problems.ts'
-import { APPLIANCE } from '../runtime/runtime.ts'
+import { APPLIANCE, type DamagedRecord } from '../runtime/runtime.ts'
 import type { Appliance } from './appliance.ts'
 import type { PartProblem } from './appliance-state.ts'
 import { readFacts } from './facts.ts'
@@ -55,6 +55,9 @@ export async function seenProblems(
       since,
     })
   }
+  for (const record of await appliance.runtime.damaged()) {
+    problems.push({ part: 'processes', code: 'STATE_DAMAGED', ...damagedRecord(record), since })
+  }
   for (const entry of await listOperations(ports.files, stateFolder)) {
     if (entry.state !== 'damaged') continue
     problems.push({
@@ -76,4 +79,18 @@ export async function seenProblems(
     })
   }
   return [...problems, ...(await jobProblems(appliance))]
+}
+
+/** What is said of a record of a service that is or was damaged. */
+export function damagedRecord({ app, service, file, setAside }: DamagedRecord): {
+  readonly reason: string
+  readonly next: string
+} {
+  const name = app === APPLIANCE ? `the ${service}` : `the service ${service} of ${app}`
+  if (setAside) {
+    const reason = `the record of ${name} was damaged; it is set aside in ${file}, and ${name} goes on`
+    return { reason, next: `Look at the disk ("dmesg"), then remove it: rm ${file}` }
+  }
+  const next = 'The daemon sets it aside in a moment; without one, "caretaker up" starts the service anew'
+  return { reason: `the record of ${name}, ${file}, is damaged`, next }
 }

@@ -4,7 +4,7 @@ import { formatDuration } from '@caretaker/kernel/time.ts'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import type { ProcessIdentity } from '@caretaker/ports/process.ts'
-import type { Runtime, ServiceStatus, StopSpec } from './runtime.ts'
+import type { DamagedRecord, Runtime, ServiceStatus, StopSpec } from './runtime.ts'
 import { specHash } from './runtime.ts'
 
 type RuntimePorts = Pick<Ports, 'files' | 'processes' | 'clock'>
@@ -36,6 +36,12 @@ export interface ProcessRuntimeOptions {
 /** Service part of the label of a one-off command; who waits for it follows, as PID.STARTTICKS: pids are used again. */
 const RUN_PREFIX = 'run@'
 
+/** Ending of a damaged record that was set aside. */
+const SET_ASIDE = '.damaged'
+
+/** Application, service and what follows: neither name has a dot. */
+const RECORD_NAME = /^([^.]+)\.([^.]+)\.json(\.damaged)?$/
+
 /** How long what outlives its service may take before it is killed. */
 const STRAGGLER_GRACE_MS = 5000
 
@@ -44,14 +50,26 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
   const { files, processes, clock } = ports
   const recordPath = (app: string, service: string) => join(options.folder, `${app}.${service}.json`)
 
+  /** Records as they were last read, by path: what is damaged later can be written anew. */
+  const read = new Map<string, ServiceRecord>()
+
+  /** A damaged record is as good as none: its process carries the label and is ended as a leftover. */
   async function readRecord(path: string): Promise<ServiceRecord | undefined> {
+    const record = await parseRecord(path)
+    if (record === 'damaged') return undefined
+    if (record) read.set(path, record)
+    else read.delete(path)
+    return record
+  }
+
+  async function parseRecord(path: string): Promise<ServiceRecord | 'damaged' | undefined> {
     const text = await files.readText(path)
     if (text === undefined) return undefined
     try {
-      return JSON.parse(text) as ServiceRecord
+      const record = JSON.parse(text) as ServiceRecord
+      return recordPath(record.app, record.service) === path && record.identity.pid > 0 ? record : 'damaged'
     } catch {
-      // An unreadable record is as good as none: its process carries the label and is ended as a leftover.
-      return undefined
+      return 'damaged'
     }
   }
 
@@ -205,6 +223,29 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
         },
         signal,
       )
+    },
+
+    async damaged() {
+      const entries = (await files.list(options.folder)) ?? []
+      const found = entries.map(async ({ name }): Promise<DamagedRecord[]> => {
+        const [, app, service, ending] = RECORD_NAME.exec(name) ?? []
+        if (app === undefined || service === undefined) return []
+        const file = join(options.folder, name)
+        const setAside = ending === SET_ASIDE
+        if (!setAside && (await parseRecord(file)) !== 'damaged') return []
+        return [{ app, service, file, setAside }]
+      })
+      return (await Promise.all(found)).flat()
+    },
+
+    async mend({ file }) {
+      if ((await parseRecord(file)) !== 'damaged') return true
+      const record = read.get(file)
+      await files.rename(file, `${file}${SET_ASIDE}`)
+      const goesOn = record !== undefined && (await processes.isAlive(record.identity))
+      if (goesOn) await writeJsonDurably(files, file, record)
+      else await files.sync(options.folder)
+      return goesOn
     },
 
     async endLeftovers() {

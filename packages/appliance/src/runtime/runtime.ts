@@ -65,6 +65,15 @@ export interface ServiceStatus {
   readonly logFile: string
 }
 
+/** The record of a service that could not be read. */
+export interface DamagedRecord {
+  readonly app: string
+  readonly service: string
+  readonly file: string
+  /** It lies there for a person to look at, and counts no more. */
+  readonly setAside: boolean
+}
+
 /**
  * Runs services and one-off commands of releases. What it started outlives the daemon and is found again by the next
  * one. Times in the specs are in ms.
@@ -87,6 +96,13 @@ export interface Runtime {
     options: { readonly timeoutMs: number; readonly onLine?: NonNullable<Command['onLine']> },
     signal: AbortSignal,
   ): Promise<CommandResult>
+  /** Records that cannot be read, and those that were set aside. A service without its record is not known. */
+  damaged(): Promise<readonly DamagedRecord[]>
+  /**
+   * Sets a damaged record aside. True when the service goes on with a new one: this runtime has read the old one while it
+   * was whole, and its process still runs. The caller holds the lock of operations.
+   */
+  mend(record: DamagedRecord): Promise<boolean>
   /**
    * Ends what carries this appliance's label and belongs to nothing that is recorded: left by a start that was
    * interrupted between the start and its record. Gives what was ended.

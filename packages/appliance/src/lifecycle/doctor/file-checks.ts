@@ -11,6 +11,7 @@ import { assertServable } from '../check-config.ts'
 import { assertStorage } from '../check-storage.ts'
 import { readFacts } from '../facts.ts'
 import { diskSecrets } from '../folders.ts'
+import { damagedRecord } from '../problems.ts'
 import { readStateFile } from '../state-file.ts'
 import { type ApplianceCheck, asFound, type Found, type Scene } from './finding.ts'
 import { roomAt } from './machine-checks.ts'
@@ -91,6 +92,11 @@ async function stateFiles({ appliance }: Scene): Promise<readonly Found[]> {
   const found: Found[] = []
   for (const path of paths)
     await readStateFile(ports.files, path).catch((error: unknown) => found.push(asFound(error)))
+  for (const record of await appliance.runtime.damaged()) {
+    if (!record.setAside) continue
+    const { reason, next } = damagedRecord(record)
+    found.push({ result: 'notice', code: 'STATE_DAMAGED', what: reason, next })
+  }
   await readLastGood(ports, stateFolder).catch((error: unknown) => found.push(asFound(error)))
   return found
 }

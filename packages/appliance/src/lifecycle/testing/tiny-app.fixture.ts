@@ -8,6 +8,8 @@ export interface TinyShape {
   readonly smoke?: boolean
   /** A second service without health check that waits for the first. */
   readonly worker?: boolean
+  /** A job that is due on New Year's Day. */
+  readonly job?: boolean
 }
 
 /** What goes wrong in a tiny application from now on, at its starts, commands and requests. */
@@ -18,6 +20,7 @@ export type TinyFault =
   | 'migration-hangs'
   | 'smoke-fails'
   | 'worker-exits'
+  | 'job-fails'
   | 'none'
 
 /** An application without dependencies, whose faults can be switched while its release stays the same. */
@@ -38,13 +41,14 @@ export async function makeTinyApp(folder: string, name: string, shape: TinyShape
   await writeFile(join(source, 'worker.mjs'), `${head}${WORKER}`)
   await writeFile(join(source, 'migrate.mjs'), `${head}${MIGRATE}`)
   await writeFile(join(source, 'smoke.mjs'), `${head}${SMOKE}`)
+  await writeFile(join(source, 'count.mjs'), `${head}${COUNT}`)
   return {
     folder: source,
     break: (fault) => (fault === 'none' ? rm(faultFile, { force: true }) : writeFile(faultFile, fault)),
   }
 }
 
-function composeOf({ database, migrates, smoke, worker }: TinyShape): string {
+function composeOf({ database, migrates, smoke, worker, job }: TinyShape): string {
   const lines = [
     'services:',
     '  web:',
@@ -70,6 +74,9 @@ function composeOf({ database, migrates, smoke, worker }: TinyShape): string {
     ...(database ? ['  database: {}'] : []),
     ...(migrates
       ? ['  migrate: { service: web, check: [node, migrate.mjs, --check], run: [node, migrate.mjs] }']
+      : []),
+    ...(job
+      ? ['  jobs: { count: { schedule: "0 4 1 1 *", service: web, command: [node, count.mjs] } }']
       : []),
     ...(smoke ? ['  smoke: { service: web, command: [node, smoke.mjs] }'] : []),
   ]
@@ -124,4 +131,9 @@ const SMOKE = `
 if (fault() === 'smoke-fails') fail('the shelf is empty')
 const answer = await fetch('http://127.0.0.1:' + process.env.PORT)
 if (answer.status !== 200) fail('the shop answers ' + answer.status)
+`
+
+const COUNT = `
+if (fault() === 'job-fails') fail('the scales are broken')
+console.log('all is there')
 `
