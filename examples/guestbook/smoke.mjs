@@ -10,7 +10,8 @@ function expect(holds, otherwise) {
 async function get(path) {
   const answer = await fetch(new URL(path, webUrl), { signal: AbortSignal.timeout(20_000) })
   const body = await answer.text()
-  const said = body
+  // The message of an error page, which stands in its one section.
+  const said = (/<section>(.*?)<\/p>/s.exec(body)?.[1] ?? body)
     .replaceAll(/<[^>]*>/g, ' ')
     .replaceAll(/\s+/g, ' ')
     .trim()

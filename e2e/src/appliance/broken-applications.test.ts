@@ -12,7 +12,7 @@ const BROKEN = [
     breaks: 'starts but fails its smoke test',
     code: 'SMOKE_FAILED',
     exit: 5,
-    says: /"node smoke\.mjs" ended with 1: smoke test failed: GET \/version answered 500 instead of 200/,
+    says: /smoke test failed: GET \/version answered 500 instead of 200/,
   },
   {
     release: 'v5',

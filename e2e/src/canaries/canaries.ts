@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Dirent } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,6 +8,9 @@ export interface Canary {
   readonly name: string
   readonly value: string
 }
+
+/** A value that stands nowhere else. */
+export const fresh = (name: string) => `${name}-${randomBytes(12).toString('hex')}`
 
 /** Lines of a key that are looked for one by one, as programs print them. */
 const SHORTEST_LINE = 40

@@ -1,14 +1,13 @@
-import { randomBytes } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parseDocument } from 'yaml'
 import { type TestAppliance, testAppliance } from '../support/appliance.ts'
 import { unpackedBundle } from './bundle.ts'
-import { type Canary, canariesInFiles, finderOf } from './canaries.ts'
+import { type Canary, canariesInFiles, finderOf, fresh } from './canaries.ts'
 
 /** A secret where only a text may stand, on the very line of the error. */
-const TYPED: Canary = { name: 'typed into a list', value: `typed-${randomBytes(12).toString('hex')}` }
+const TYPED: Canary = { name: 'typed into a list', value: fresh('typed') }
 
 /** Breaks the config, has a bundle written, and gives its folder and every secret that was in the config. */
 async function bundleOfBroken(appliance: TestAppliance, file: string): Promise<string> {

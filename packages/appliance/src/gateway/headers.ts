@@ -22,8 +22,10 @@ const HOP_BY_HOP = new Set([
  */
 const VOUCHED = new RegExp(
   `^(${[
-    'x-forwarded(-.*)?|forwarded|x-request-id|proxy',
-    '(x-)?real-ip|(x-)?client-ip|x-cluster-client-ip|true-client-ip|cf-connecting-ip|fastly-client-ip',
+    'x-forwarded(-.*)?|forwarded(-for)?|x-request-id|proxy',
+    '(x-)?real-ip|(x-)?client-ip|x-cluster-client-ip|true-client-ip|cf-connecting-ip(v6)?|fastly-client-ip',
+    'cf-pseudo-ipv4|fly-client-ip|x-appengine-user-ip|x-azure-(client|socket)ip|x-envoy-external-address',
+    '(wl-)?proxy-client-ip|x-proxyuser-ip|x-originating-ip|x-vercel-.*|x-amzn-mtls-.*|x-arr-clientcert',
     'x-ssl-client-.*|ssl-client-.*|x-client-(cert|verify|dn)|(x-)?remote-(user|addr|ip)',
     'x-original-(url|uri|host|method|forwarded-for)|x-rewrite-url|x-(url-)?scheme|x-host|front-end-https',
   ].join('|')})$`,
@@ -55,14 +57,14 @@ export interface ForwardContext {
 
 /**
  * The headers an application gets: nothing forged, nothing of the client's connection, and the truth about the
- * client in X-Forwarded-For, -Proto, -Host, -Port and X-Request-Id. A name with `_` is taken for the same name
- * with `-`, as CGI-like applications do, and never believed. A chunked body stays marked as such.
+ * client in X-Forwarded-For, -Proto, -Host, -Port and X-Request-Id. A name with `_`, `.` or the like is taken for the
+ * same name with `-`, as CGI-like applications do, and never believed. A chunked body stays marked as such.
  */
 export function requestHeaders(headers: HeaderMap, context: ForwardContext): HeaderMap {
   const nominated = connectionTokens(headers)
   const result: HeaderMap = {}
   for (const [name, value] of Object.entries(headers)) {
-    const plain = name.toLowerCase().replaceAll('_', '-')
+    const plain = name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-')
     if (HOP_BY_HOP.has(plain) || nominated.has(plain) || plain === 'expect') continue
     if (name !== plain && FRAMING.has(plain)) continue
     if (VOUCHED.test(plain) && !(context.peer.trusted && BELIEVED.test(name))) continue

@@ -253,7 +253,12 @@ interface Arrival {
   readonly record: AccessRecord
 }
 
+/** Also after an upgrade that is not made: the parser drops what came with it, so a request behind it has no answer. */
 function wantsClose(exchange: Exchange): boolean {
   const { headers, httpVersion } = exchange.request
-  return httpVersion === '1.0' || /(^|,)\s*close\s*(,|$)/i.test(headers.connection ?? '')
+  return (
+    httpVersion === '1.0' ||
+    headers.upgrade !== undefined ||
+    /(^|,)\s*close\s*(,|$)/i.test(headers.connection ?? '')
+  )
 }

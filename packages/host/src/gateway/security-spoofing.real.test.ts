@@ -25,7 +25,9 @@ const FORGED = `
   Forwarded X-Real-IP X-Client-IP Client-IP True-Client-IP X-Cluster-Client-IP CF-Connecting-IP
   Fastly-Client-IP X-Original-Forwarded-For X-Original-URL X-Rewrite-URL X-Original-Host X-Host
   X-Scheme X-Url-Scheme Front-End-Https Remote-User X-Remote-User X-SSL-Client-Verify X-SSL-Client-Serial X-SSL-Client-Subject X-SSL-Client-Email SSL-Client-Cert X-SSL-Client-Anything X-Client-Verify
-  X-Request-Id Proxy
+  X-Request-Id Proxy Forwarded-For CF-Connecting-IPv6 CF-Pseudo-IPv4 Fly-Client-IP X-Appengine-User-IP X-Azure-ClientIP
+  X-Envoy-External-Address WL-Proxy-Client-IP Proxy-Client-IP X-ProxyUser-IP X-Originating-IP X-Vercel-Forwarded-For
+  X-Amzn-Mtls-Clientcert X-ARR-ClientCert
 `
   .trim()
   .split(/\s+/)
@@ -38,6 +40,8 @@ describe('what a client cannot make an application believe', () => {
       `${name.replaceAll('-', '_')}: evil-value-3`,
       `${name.toLowerCase().replaceAll('-', '_')}:evil-value-4`,
       `${name.replace('-', '_')}:\tevil-value-5`,
+      `${name.replaceAll('-', '.')}: evil-value-6`,
+      `${name.replaceAll('-', '~')}: evil-value-7`,
     ])
     expect(fields.join('\n')).not.toContain('evil')
     expect(told(fields, 'x-forwarded-for')).toEqual(['127.0.0.1'])
