@@ -51,8 +51,11 @@ describe('on a full disk', () => {
     const disk = await fullDisk()
     const { files } = ports(disk, 'all')
     await disk.memory.write(`${STATE}/log`, 'first\n')
-    disk.totalBytes += 4096
+    disk.totalBytes += 2 * 4096
     const line = `${'x'.repeat(10_000)}\n`
+    await expect(disk.files.append(`${STATE}/log`, line)).rejects.toMatchObject({ code: 'ENOSPC' })
+    expect((await disk.memory.readText(`${STATE}/log`))?.length).toBeGreaterThan(1000)
+    await disk.memory.write(`${STATE}/log`, 'first\n')
     await files.append(`${STATE}/log`, line)
     expect(await files.readText(`${STATE}/log`)).toBe(`first\n${line}`)
   })
