@@ -130,4 +130,18 @@ describe.skipIf(why !== '')(`a full disk below the state folder${why && ` (skipp
     expect((await bed.appliance.pids()).web).toBeGreaterThan(0)
     await bed.appliance.ok('app', 'remove', 'second', '--data', '--confirm', 'second')
   })
+
+  test('without a daemon the same commands work', async () => {
+    await bed.daemon.stop()
+    await bed.appliance.ok('up')
+    for (const words of [['service', 'on', 'Moving'], ['service', 'off'], ['down']]) {
+      await bed.fill()
+      await bed.appliance.ok(...words)
+    }
+    expect(await bed.ballast()).toBeLessThan(BALLAST_PARTS)
+    await bed.free()
+    await bed.appliance.ok('up')
+    expect(await bed.ballast()).toBe(BALLAST_PARTS)
+    expect(await serves()).toBe(true)
+  })
 })

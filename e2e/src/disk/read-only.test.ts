@@ -112,6 +112,14 @@ describe.each(WAYS)('a state folder that cannot be written: $name', (way) => {
       expect(isAlive(daemon.pid)).toBe(true)
     })
 
+    test('is on the state page as well', async () => {
+      const link = (await appliance.ok('page')).stdout.trim()
+      const opened = await fetch(link, { redirect: 'manual' })
+      const cookie = opened.headers.get('set-cookie')?.split(';')[0] ?? ''
+      const page = await fetch(new URL('/', link), { headers: { cookie } })
+      expect(await page.text()).toMatch(/state folder.* (lies on a read-only file system|cannot be written)/)
+    })
+
     test.each(LOOKING.map((words) => ({ line: words.join(' '), words })))(
       '$line works',
       async ({ words }) => {
