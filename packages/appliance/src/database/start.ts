@@ -3,6 +3,7 @@ import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import type { DatabaseAddress } from '@caretaker/ports/database.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import type { ProcessIdentity } from '@caretaker/ports/process.ts'
+import { assertFolders } from './assert-folders.ts'
 import { assertSocketPath, type Cluster, serverCommand } from './cluster.ts'
 import { waitForPostgres } from './health.ts'
 import { assertCluster } from './inspect.ts'
@@ -68,11 +69,12 @@ export async function startCluster(
 /**
  * What has to be so before a server is started: data of the right major, a socket folder, no stale locks.
  * @throws AppError DATABASE_ABSENT, POSTGRES_MAJOR_MISMATCH, SOCKET_PATH_TOO_LONG; POSTGRES_START_FAILED when a
- *   server runs on the data
+ *   server runs on the data, or its folders are not as Postgres wants them
  */
 export async function prepareStart(files: Ports['files'], cluster: Cluster): Promise<void> {
   assertSocketPath(cluster.runFolder)
   await assertCluster(files, cluster)
+  await assertFolders(files, cluster)
   await makeRunFolder(files, cluster)
   await removeStaleLocks(files, cluster)
 }

@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { chmod, mkdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AppError } from '@caretaker/kernel/errors.ts'
 import { DAY_MS } from '@caretaker/kernel/time.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { postgresPrograms } from './app-database.ts'
+import { appFolders } from './app-files.ts'
 import { status } from './status.ts'
 import { type Lab, openLab } from './testing/lab.fixture.ts'
 import { damage, type Mend } from './testing/mendable.fixture.ts'
@@ -66,9 +68,55 @@ describe('a Postgres that cannot start', () => {
       },
     ],
     [
+      'pg_control overwritten',
+      'POSTGRES_START_FAILED',
+      /pg_control|control file/,
+      () => damage(join(data, 'global', 'pg_control'), 'not what Postgres has written'),
+    ],
+    [
+      'postgresql.conf overwritten',
+      'POSTGRES_START_FAILED',
+      /postgresql\.conf/,
+      () => damage(join(data, 'postgresql.conf'), 'shared_buffers = many\n\u0001\n'),
+    ],
+    [
+      'pg_hba.conf overwritten',
+      'POSTGRES_START_FAILED',
+      /pg_hba\.conf/,
+      () => damage(join(data, 'pg_hba.conf'), 'whoever comes in\n'),
+    ],
+    [
+      'a file where its socket folder should be',
+      'POSTGRES_START_FAILED',
+      /is a file/,
+      async () => {
+        const { socket } = appFolders((await lab.open()).appliance, 'shop')
+        await rm(socket, { recursive: true })
+        await writeFile(socket, '')
+        return () => rm(socket)
+      },
+    ],
+    [
+      'its programs gone',
+      'POSTGRES_MAJOR_MISSING',
+      /does not hold its binaries/,
+      async () => {
+        const folder = (await postgresPrograms((await lab.open()).appliance)).postgres.replace(
+          /\/bin\/[^/]+$/,
+          '',
+        )
+        const programs = [folder, join(lab.folder, 'programs', 'postgres-17')]
+        const there = [...new Set(programs)]
+        for (const path of there) await rename(path, `${path}.aside`)
+        return async () => {
+          for (const path of there) await rename(`${path}.aside`, path)
+        }
+      },
+    ],
+    [
       'data folder that others can read',
       'POSTGRES_START_FAILED',
-      /invalid permissions/,
+      /open to others \(mode 755\)/,
       async () => {
         await chmod(data, 0o755)
         return () => chmod(data, 0o700)
@@ -89,18 +137,63 @@ describe('a Postgres that cannot start', () => {
     ],
   ]
 
-  it.each(CAUSES)('%s: %s, nothing is made anew, and mended it serves', async (_name, code, why, plant) => {
-    const { runtime } = (await lab.open()).appliance
-    await runtime.stop('shop', 'postgres')
-    const mend = await plant()
-    const errors = await bringUp(lab)
-    expect(errors).toMatchObject([{ code, why: expect.stringMatching(why) as unknown }])
-    expect(errors[0]?.next).toMatch(/caretaker|config|backup|"/)
-    expect(await stateOf(lab)).toMatchObject({ parts: [{ part: 'shop', code }] })
-    await mend()
+  const OF_ROOT: typeof CAUSES = [
+    [
+      'data folder of another user',
+      'POSTGRES_START_FAILED',
+      /belongs to user 0/,
+      async () => {
+        const { uid, gid } = await stat(data)
+        await chown(data, 0, 0)
+        return () => chown(data, uid, gid)
+      },
+    ],
+  ]
+
+  it.each([...CAUSES, ...(isRoot ? OF_ROOT : [])])(
+    '%s: %s, nothing is made anew, and mended it serves',
+    async (_name, code, why, plant) => {
+      const { runtime } = (await lab.open()).appliance
+      await runtime.stop('shop', 'postgres')
+      const mend = await plant()
+      const errors = await bringUp(lab)
+      expect(errors).toMatchObject([{ code, why: expect.stringMatching(why) as unknown }])
+      expect(errors[0]?.next).toMatch(/caretaker|config|backup|"/)
+      expect(await stateOf(lab)).toMatchObject({ parts: [{ part: 'shop', code }] })
+      await mend()
+      expect(await bringUp(lab)).toEqual([])
+      expect(await filesOf(lab)).toEqual(['letter'])
+      expect(await stateOf(lab)).toMatchObject({ state: 'running' })
+    },
+  )
+})
+
+describe('what a start of Postgres puts right by itself', () => {
+  it('a socket folder that is gone or cannot be written, and the lock of a process that is none of it', async () => {
+    await using lab = await openLab({ shop: { database: true } })
     expect(await bringUp(lab)).toEqual([])
-    expect(await filesOf(lab)).toEqual(['letter'])
-    expect(await stateOf(lab)).toMatchObject({ state: 'running' })
+    const { appliance } = await lab.open()
+    const { socket, postgres } = appFolders(appliance, 'shop')
+    const other = await lab.ports.processes.start({
+      file: '/bin/sleep',
+      args: ['300'],
+      logFile: join(lab.folder, 'sleep.log'),
+      cwd: '/',
+      label: { appliance: appliance.config.id, app: 'none', service: 'sleep' },
+      ...(appliance.serviceUser ? { owner: appliance.serviceUser } : {}),
+    })
+    const ways: readonly (() => Promise<unknown>)[] = [
+      () => rm(socket, { recursive: true }),
+      () => chmod(socket, 0o500),
+      () => writeFile(join(postgres, 'postmaster.pid'), `${other.pid}\n${postgres}\n`, { mode: 0o644 }),
+    ]
+    for (const spoil of ways) {
+      await appliance.runtime.stop('shop', 'postgres')
+      await spoil()
+      expect(await bringUp(lab)).toEqual([])
+      expect((await lab.get('shop')).status).toBe(200)
+    }
+    await lab.ports.processes.signal(other, 'SIGKILL')
   })
 })
 
