@@ -243,6 +243,18 @@ export const CASES: readonly ReasonCase[] = [
   },
   {
     state: 'wrong-storage',
+    code: 'STORAGE_OTHER_BACKEND',
+    cause: 'the data folder was made by another storage back end',
+    visitor: 'page',
+    plant: async (bed) => {
+      const path = join(data(bed), 'caretaker.json')
+      const marker = await readFile(path, 'utf8')
+      await writeFile(path, JSON.stringify({ ...JSON.parse(marker), backend: 'btrfs' }))
+      return () => writeFile(path, marker)
+    },
+  },
+  {
+    state: 'wrong-storage',
     code: 'STORAGE_UNREADABLE',
     cause: 'the mark on the data volume is damaged',
     visitor: 'page',

@@ -27,8 +27,19 @@ import { treeSize } from './tree-size.ts'
 
 /** What the operating system says when nothing lies at a path. */
 const MISSING = ['ENOENT', 'ENOTDIR']
-/** TMPFS_MAGIC and RAMFS_MAGIC, see statfs(2). */
-const MEMORY_FILE_SYSTEMS: ReadonlySet<number> = new Set([0x01021994, 0x858458f6])
+/** By the magic numbers of statfs(2). ext2, ext3 and ext4 share one. */
+const FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
+  [0xef53, 'ext4'],
+  [0x9123683e, 'btrfs'],
+  [0x58465342, 'xfs'],
+  [0x2fc12fc1, 'zfs'],
+  [0x01021994, 'tmpfs'],
+  [0x858458f6, 'ramfs'],
+  [0x794c7630, 'overlay'],
+  [0x6969, 'nfs'],
+  [0x65735546, 'fuse'],
+])
+const MEMORY_FILE_SYSTEMS: ReadonlySet<string> = new Set(['tmpfs', 'ramfs'])
 
 /** The file system of this machine. Modes that are given are exact: the umask does not count. */
 export function createFiles(): Files {
@@ -99,11 +110,13 @@ function plainFiles(): Files {
     setOwner,
     space: async (path) => {
       const { type, blocks, bavail, bsize, files, ffree } = await statfs(path)
+      const fileSystem = FILE_SYSTEMS.get(type) ?? `0x${type.toString(16)}`
       return {
         mount: await mountPoint(path),
         totalBytes: blocks * bsize,
         availableBytes: bavail * bsize,
-        inMemory: MEMORY_FILE_SYSTEMS.has(type),
+        fileSystem,
+        inMemory: MEMORY_FILE_SYSTEMS.has(fileSystem),
         ...(files > 0 ? { totalFiles: files, availableFiles: ffree } : {}),
       }
     },

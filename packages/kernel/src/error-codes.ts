@@ -73,6 +73,19 @@ export const ERROR_CODES = {
   STORAGE_EMPTY: entry(5, 'The data volume is empty although this appliance has been started before.'),
   STORAGE_FOREIGN: entry(5, 'The data volume belongs to another appliance.'),
   STORAGE_UNREADABLE: entry(5, 'The data volume cannot be read.'),
+  STORAGE_OTHER_BACKEND: entry(
+    5,
+    'The data volume was made by another storage back end than the config names.',
+  ),
+  STORAGE_NEEDS_ROOT: entry(1, 'The storage back end works as root only.'),
+  STORAGE_FILE_SYSTEM: entry(
+    5,
+    'The data folder does not lie on the file system that the storage back end needs.',
+  ),
+  STORAGE_NESTED: entry(
+    1,
+    'The application made a subvolume inside its data, which a snapshot would not hold.',
+  ),
   STORAGE_SPACE: entry(75, 'The operation would cross the reserve line of the data volume.'),
   SNAPSHOT_UNKNOWN: entry(2, 'There is no snapshot with this name.'),
   SNAPSHOT_EXISTS: entry(2, 'There is a snapshot with this name already.'),

@@ -22,6 +22,8 @@ export interface Space {
   /** Files it can hold in all and still; undefined where the file system does not count them beforehand. */
   readonly totalFiles?: number
   readonly availableFiles?: number
+  /** Kind of the file system as mount(8) names it, as "btrfs"; its magic number in hex when we know no name. */
+  readonly fileSystem: string
   /** Whether it lies in memory (tmpfs) and is empty after a boot. */
   readonly inMemory: boolean
 }

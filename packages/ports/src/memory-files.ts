@@ -22,7 +22,13 @@ const BLOCK_BYTES = 4096
  */
 export class MemoryFiles implements Files {
   /** What {@link Files.space} says; a test may change it. */
-  diskSpace: Space = { mount: '/', totalBytes: 100 * 2 ** 30, availableBytes: 50 * 2 ** 30, inMemory: false }
+  diskSpace: Space = {
+    mount: '/',
+    totalBytes: 100 * 2 ** 30,
+    availableBytes: 50 * 2 ** 30,
+    fileSystem: 'ext4',
+    inMemory: false,
+  }
   readonly #root: MemoryFolder
   readonly #owner: Owner
   readonly #now: () => number

@@ -126,6 +126,7 @@ function smallDisk(totalBytes: number): SmallDisk {
         mount: '/',
         totalBytes: disk.totalBytes,
         availableBytes: Math.max(0, await free()),
+        fileSystem: 'ext4',
         inMemory: false,
       }),
     },

@@ -38,7 +38,7 @@ export const status: CommandDefinition = {
     [
       'storage',
       'object or null',
-      'backend, folder, instant_snapshots, total_bytes, available_bytes, reserve_bytes',
+      'backend, folder, instant_snapshots, total_bytes, available_bytes, reserve_bytes, metadata_available_bytes (null where the file system has no such limit)',
     ],
     ['locked_by', 'object or null', 'the operation under way: pid, user, via, since, purpose'],
     ['unfinished_operations', 'list', 'operations that were interrupted; "up" finishes them'],

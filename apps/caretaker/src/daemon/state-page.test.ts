@@ -40,6 +40,7 @@ const REPORT: StateReport = {
     total_bytes: 2048,
     available_bytes: 1024,
     reserve_bytes: 0,
+    metadata_available_bytes: null,
   },
   locked_by: null,
   unfinished_operations: [],

@@ -32,7 +32,7 @@ export interface IdentityConfig {
 }
 
 export interface StorageConfig {
-  readonly backend: 'directory'
+  readonly backend: 'directory' | 'btrfs'
   /** Folder of the data volume; a relative one lies in the state folder (`storageFolders` in folders.ts). */
   readonly data: string
   /** Folder of the volatile volume; a relative one lies in the state folder. */

@@ -57,9 +57,11 @@ const identity = z.strictObject({
 
 const storage = z.strictObject({
   backend: z
-    .enum(['directory'])
+    .enum(['directory', 'btrfs'])
     .default('directory')
-    .describe('How data volumes are kept: "directory" (folders; a snapshot is a copy, made during a hold).'),
+    .describe(
+      'How data volumes are kept: "directory" (folders; a snapshot is a copy, made during a hold), or "btrfs" (subvolumes; instant snapshots; as root, with the data folder on btrfs). Not to be changed later.',
+    ),
   data: folder
     .default('data')
     .describe(

@@ -21,7 +21,7 @@ const UNBUILT_KEYS = new Map(
 /** Values that are known but not built in this version, by the path of their key. */
 export const UNBUILT_VALUES: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
-    'storage.backend': ['btrfs', 'lvm'],
+    'storage.backend': ['lvm'],
     'tls.mode': ['acme', 'provided'],
   }),
 )

@@ -36,6 +36,7 @@ describe('deriveState', () => {
     ['no-storage', 'STORAGE_ABSENT', false, failed('appliance', 'STORAGE_ABSENT'), SERVED],
     ['no-storage', 'STORAGE_EMPTY', false, failed('appliance', 'STORAGE_EMPTY'), SERVED],
     ['wrong-storage', 'STORAGE_FOREIGN', false, failed('appliance', 'STORAGE_FOREIGN'), SERVED],
+    ['wrong-storage', 'STORAGE_OTHER_BACKEND', false, failed('appliance', 'STORAGE_OTHER_BACKEND'), SERVED],
     ['wrong-storage', 'STORAGE_UNREADABLE', false, failed('appliance', 'STORAGE_UNREADABLE'), SERVED],
     [
       'recovery-failed',

@@ -58,7 +58,12 @@ export interface ApplianceState {
 }
 
 const STORAGE_MISSING: ReadonlySet<ErrorCode> = new Set(['STORAGE_ABSENT', 'STORAGE_EMPTY'])
-const STORAGE_WRONG: ReadonlySet<ErrorCode> = new Set(['STORAGE_FOREIGN', 'STORAGE_UNREADABLE'])
+const STORAGE_WRONG: ReadonlySet<ErrorCode> = new Set([
+  'STORAGE_FOREIGN',
+  'STORAGE_OTHER_BACKEND',
+  'STORAGE_FILE_SYSTEM',
+  'STORAGE_UNREADABLE',
+])
 const RECOVERY: ReadonlySet<ErrorCode> = new Set(['RECOVERY_NOT_IN_THIS_VERSION'])
 
 const ACTIVITY = {

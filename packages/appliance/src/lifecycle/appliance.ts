@@ -11,7 +11,7 @@ import { createGatewayClient } from '../gateway/client.ts'
 import { type Gateway, type GatewayPaths, gatewayPaths } from '../gateway/gateway.ts'
 import { createProcessRuntime } from '../runtime/process-runtime.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import { createDirectoryStorage } from '../storage/directory.ts'
+import { createStorage } from '../storage/create-storage.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type Folders, foldersOf } from './folders.ts'
 import { memoryFolder } from './memory-folder.ts'
@@ -80,9 +80,7 @@ export async function openAppliance(
       folder: folders.processes,
       pid: around.pid,
     }),
-    storage: createDirectoryStorage({
-      files: ports.files,
-      clock: ports.clock,
+    storage: createStorage(config.storage.backend, ports, {
       root: folders.data,
       ...(serviceUser ? { owner: serviceUser } : {}),
       reservePercent: config.storage.reserve_percent,

@@ -1,4 +1,5 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
+import { OTHER_BACKEND_NEXT } from '../storage/identity.ts'
 import type { StorageIdentity } from '../storage/storage.ts'
 import type { Appliance } from './appliance.ts'
 
@@ -7,6 +8,9 @@ export const DATA_LOST: ReadonlySet<string> = new Set([
   'STORAGE_ABSENT',
   'STORAGE_EMPTY',
   'STORAGE_FOREIGN',
+  'STORAGE_OTHER_BACKEND',
+  'STORAGE_NEEDS_ROOT',
+  'STORAGE_FILE_SYSTEM',
   'STORAGE_UNREADABLE',
   'RECOVERY_NOT_IN_THIS_VERSION',
 ])
@@ -14,7 +18,8 @@ export const DATA_LOST: ReadonlySet<string> = new Set([
 /**
  * What the data volume is, unless it may not be used (spec S4): a lost, emptied or foreign data volume is never
  * taken for a beginning.
- * @throws AppError STORAGE_ABSENT, STORAGE_EMPTY, STORAGE_FOREIGN, STORAGE_UNREADABLE
+ * @throws AppError STORAGE_ABSENT, STORAGE_EMPTY, STORAGE_FOREIGN, STORAGE_OTHER_BACKEND, STORAGE_UNREADABLE, and those of
+ * `Storage.assertUsable`
  */
 export async function assertStorage(appliance: Appliance, firstStart: boolean): Promise<StorageIdentity> {
   const { folders, config, storage } = appliance
@@ -23,8 +28,10 @@ export async function assertStorage(appliance: Appliance, firstStart: boolean): 
   const why = identity.why ?? ''
   switch (identity.state) {
     case 'ours':
+      await storage.assertUsable()
       return identity
     case 'absent':
+      await storage.assertUsable()
       if (firstStart) return identity
       throw new AppError('STORAGE_ABSENT', {
         what,
@@ -32,6 +39,7 @@ export async function assertStorage(appliance: Appliance, firstStart: boolean): 
         next: `Attach or mount the data volume at ${folders.data}, then "caretaker up"; if the data is lost, bring it back from a backup`,
       })
     case 'empty':
+      await storage.assertUsable()
       if (firstStart) return identity
       throw new AppError('STORAGE_EMPTY', {
         what,
@@ -44,6 +52,8 @@ export async function assertStorage(appliance: Appliance, firstStart: boolean): 
         why,
         next: `Attach the data volume of appliance ${config.id}, or name another folder as caretaker.storage.data in the config, then "caretaker up"`,
       })
+    case 'other-backend':
+      throw new AppError('STORAGE_OTHER_BACKEND', { what, why, next: OTHER_BACKEND_NEXT })
     case 'unreadable':
       throw new AppError('STORAGE_UNREADABLE', {
         what,

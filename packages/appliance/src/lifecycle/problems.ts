@@ -2,6 +2,8 @@ import { formatBytes } from '@caretaker/kernel/units.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
 import { jobProblems } from '../jobs/job-problems.ts'
 import { APPLIANCE, type DamagedRecord } from '../runtime/runtime.ts'
+import { makeMetadataRoom, metadataLeft } from '../storage/space.ts'
+import type { StorageSpace } from '../storage/storage.ts'
 import type { Appliance } from './appliance.ts'
 import type { PartProblem } from './appliance-state.ts'
 import { readFacts } from './facts.ts'
@@ -69,15 +71,7 @@ export async function seenProblems(
     })
   }
   const space = await appliance.storage.space().catch(() => undefined)
-  if (space?.warn) {
-    problems.push({
-      part: 'storage',
-      code: 'STORAGE_SPACE',
-      reason: `the data volume ${appliance.folders.data} is ${Math.round(space.usedRatio * 100)} % full, ${formatBytes(space.availableBytes)} are left`,
-      next: `${space.belowReserve ? 'Free space now, updates and clones are refused' : 'Make room before it is full'}: "du -xh ${appliance.folders.data} | sort -h | tail" shows what uses it`,
-      since,
-    })
-  }
+  if (space?.warn) problems.push(spaceProblem(space, appliance.folders.data, since))
   return [...problems, ...(await jobProblems(appliance))]
 }
 
@@ -93,4 +87,28 @@ export function damagedRecord({ app, service, file, setAside }: DamagedRecord): 
   }
   const next = 'The daemon sets it aside in a moment; without one, "caretaker up" starts the service anew'
   return { reason: `the record of ${name}, ${file}, is damaged`, next }
+}
+
+/** The volume is nearly full, of data or of its own records. */
+function spaceProblem(space: StorageSpace, root: string, since: string): PartProblem {
+  const { metadata, belowReserve } = space
+  const hurry = belowReserve
+    ? 'Free space now, updates and clones are refused'
+    : 'Make room before it is full'
+  if (metadata && metadata.usedRatio > space.usedRatio) {
+    return {
+      part: 'storage',
+      code: 'STORAGE_SPACE',
+      reason: `on the data volume ${root} only ${metadataLeft(metadata)}`,
+      next: `${hurry}. ${makeMetadataRoom(root)}`,
+      since,
+    }
+  }
+  return {
+    part: 'storage',
+    code: 'STORAGE_SPACE',
+    reason: `the data volume ${root} is ${Math.round(space.usedRatio * 100)} % full, ${formatBytes(space.availableBytes)} are left`,
+    next: `${hurry}: "du -xh ${root} | sort -h | tail" shows what uses it`,
+    since,
+  }
 }

@@ -50,6 +50,8 @@ export interface StatusReport extends Omit<ApplianceState, 'since' | 'until'> {
     readonly total_bytes: number
     readonly available_bytes: number
     readonly reserve_bytes: number
+    /** Null where the file system keeps no records apart from data. */
+    readonly metadata_available_bytes: number | null
   } | null
   readonly locked_by: LockHolder | null
   readonly unfinished_operations: readonly string[]
@@ -108,6 +110,7 @@ export async function status(
           total_bytes: space.totalBytes,
           available_bytes: space.availableBytes,
           reserve_bytes: space.reserveBytes,
+          metadata_available_bytes: space.metadata?.availableBytes ?? null,
         }
       : null,
     locked_by: holder ?? null,

@@ -1,12 +1,7 @@
-import { fileURLToPath } from 'node:url'
-import { readableId } from '@caretaker/kernel/ids.ts'
-import { commandError } from '@caretaker/ports/command.ts'
 import { afterAll, beforeAll } from 'vitest'
 import { openPostgresLab, type PostgresLab } from '../database/postgres.fixture.ts'
-import { describeStorage, type StorageLab } from './conformance.ts'
-import { createDirectoryStorage } from './directory.ts'
-import type { Interruption } from './interrupted.fixture.ts'
-import { removeSealed } from './seal.ts'
+import { describeStorage } from './conformance.ts'
+import { storageLab } from './storage-lab.fixture.ts'
 
 let postgres: PostgresLab
 
@@ -15,58 +10,4 @@ beforeAll(async () => {
 })
 afterAll(async () => postgres[Symbol.asyncDispose]())
 
-describeStorage('directory', async (): Promise<StorageLab> => {
-  const { files, processes, clock } = postgres.ports
-  const { owner } = postgres
-  const root = `${postgres.folder}/data-${readableId(6)}`
-  return {
-    postgres,
-    root,
-    open: () =>
-      createDirectoryStorage({
-        files,
-        clock,
-        root,
-        ...(owner ? { owner } : {}),
-        warnPercent: 80,
-        reservePercent: 10,
-      }),
-    async interrupt(call, at) {
-      const interruption: Interruption = { root, owner, call, at }
-      const program = fileURLToPath(new URL('./interrupted.fixture.ts', import.meta.url))
-      const command = {
-        file: process.execPath,
-        args: [program, JSON.stringify(interruption)],
-        cwd: '/',
-        timeoutMs: 30_000,
-      }
-      const result = await processes.run(command)
-      if (result.signal === 'SIGKILL' && !result.timedOut) return 'killed'
-      if (result.exitCode === 0) return 'completed'
-      throw commandError(command, result)
-    },
-    damage: (app, snapshot) => files.remove(`${root}/units/${app}/snapshots/${snapshot}/snapshot.json`),
-    async litter() {
-      const found: string[] = []
-      for (const { name: unit } of (await files.list(`${root}/units`)) ?? []) {
-        if (unit.includes('.')) found.push(unit)
-        const path = `${root}/units/${unit}`
-        const expected = new Set([
-          'current',
-          'unit.json',
-          'snapshots',
-          await files.readLink(`${path}/current`),
-        ])
-        for (const { name } of (await files.list(path)) ?? [])
-          if (!expected.has(name)) found.push(`${unit}/${name}`)
-        for (const { name } of (await files.list(`${path}/snapshots`)) ?? []) {
-          if (name.includes('.')) found.push(`${unit}/snapshots/${name}`)
-        }
-      }
-      return found
-    },
-    async [Symbol.asyncDispose]() {
-      await removeSealed(files, root)
-    },
-  }
-})
+describeStorage('directory', async () => storageLab('directory', postgres, postgres.folder))

@@ -1,201 +1,22 @@
-import { dirname } from 'node:path'
-import { AppError } from '@caretaker/kernel/errors.ts'
-import { isName } from '@caretaker/kernel/ids.ts'
-import type { Clock } from '@caretaker/ports/clock.ts'
-import { writeJsonDurably } from '@caretaker/ports/durable.ts'
-import type { Files, Owner } from '@caretaker/ports/files.ts'
-import * as z from 'zod'
-import {
-  type DirectoryContext,
-  partial,
-  pathsInside,
-  snapshotFolder,
-  type UnitPaths,
-  unitPaths,
-  unitsFolder,
-  vanish,
-} from './directory-layout.ts'
-import { findLeftovers, repairLeftovers } from './directory-repair.ts'
-import {
-  contentOf,
-  copyContent,
-  listSnapshots,
-  loadSnapshot,
-  removeSnapshot,
-  takeSnapshot,
-} from './directory-snapshots.ts'
-import { switchTo } from './directory-switch.ts'
-import { identityError, readIdentity, writeMarker } from './identity.ts'
-import { removeSealed } from './seal.ts'
-import { assertRoom, judgeSpace } from './space.ts'
+import { directoryTrees } from './directory-trees.ts'
+import { fileRecords } from './records.ts'
+import { judgeSpace } from './space.ts'
 import type { Storage } from './storage.ts'
-
-export interface DirectoryStorageOptions {
-  readonly files: Files
-  readonly clock: Pick<Clock, 'now'>
-  /** Absolute path of the data folder. */
-  readonly root: string
-  /** The service user, to whom units belong. Given when we run as root. */
-  readonly owner?: Owner
-  readonly warnPercent: number
-  readonly reservePercent: number
-}
-
-const unitRecordSchema = z.object({
-  created_at: z.string(),
-  copy_of: z.object({ app: z.string(), snapshot: z.string() }).optional(),
-})
-
-/** Service users pass through, but see no names. */
-const PASSABLE = 0o711
+import { createUnitStorage, type StorageOptions } from './units.ts'
 
 /**
  * The back end for any file system: snapshots are copies (by reflink where the file system can), so they take
- * time and want stopped writers. Layout: see `directory-layout.ts`.
+ * time and want stopped writers.
  */
-export function createDirectoryStorage(options: DirectoryStorageOptions): Storage {
-  const { files, clock, root } = options
-  const context: DirectoryContext = { files, clock, root }
-  const units = unitsFolder(root)
-  const isUnit = async (paths: UnitPaths) => (await files.readLink(paths.current)) !== undefined
-
-  const existing = async (app: string): Promise<UnitPaths> => {
-    const paths = unitPaths(root, app)
-    if (await isUnit(paths)) return paths
-    throw new AppError('UNIT_UNKNOWN', {
-      what: `The data of ${app} cannot be used`,
-      why: `there is no ${paths.current}`,
-      next: `Run "caretaker doctor"; if the data is lost, recover ${app} from the backup`,
-    })
-  }
-
-  const listUnits = async (): Promise<readonly string[]> =>
-    ((await files.list(units)) ?? [])
-      .filter((entry) => entry.kind === 'folder' && isName(entry.name))
-      .map((entry) => entry.name)
-
-  const space = async () => judgeSpace(await files.space(root), options)
-
-  return {
+export function createDirectoryStorage(options: StorageOptions): Storage {
+  const { files, root } = options
+  return createUnitStorage(options, {
     backend: 'directory',
     instant: false,
-
-    identify: (applianceId) => readIdentity(files, root, applianceId),
-
-    async initialise(applianceId) {
-      const identity = await readIdentity(files, root, applianceId)
-      if (identity.state === 'ours') return
-      if (identity.state !== 'absent' && identity.state !== 'empty') throw identityError(identity, root)
-      await files.makeFolder(root, PASSABLE)
-      await files.setMode(root, PASSABLE)
-      await files.sync(dirname(root))
-      await writeMarker(files, clock, root, applianceId)
-    },
-
-    listUnits,
-    hasUnit: (app) => isUnit(unitPaths(root, app)),
-    unitPath: (app) => unitPaths(root, app).current,
-
-    async createUnit(app) {
-      const paths = unitPaths(root, app)
-      if (await isUnit(paths)) return
-      await buildUnit(context, paths, {}, async (generation) => {
-        await files.makeFolder(generation, 0o700)
-        await files.makeFolder(`${generation}/files`, 0o700)
-        if (options.owner) await files.setOwner(generation, options.owner)
-        await files.sync(generation)
-      })
-    },
-
-    async removeUnit(app) {
-      const paths = unitPaths(root, app)
-      if (await files.stat(units)) await vanish(files, paths.unit, units, (path) => removeSealed(files, path))
-    },
-
-    copyBytes: async (app) => files.treeSize(await generationOf(context, await existing(app))),
-
-    async snapshot(app, name) {
-      const paths = await existing(app)
-      await takeSnapshot(context, paths, await generationOf(context, paths), name)
-    },
-    listSnapshots: async (app) => listSnapshots(context, unitPaths(root, app)),
-    async snapshotPath(app, name) {
-      const paths = await existing(app)
-      await loadSnapshot(files, paths, name)
-      return contentOf(snapshotFolder(paths, name))
-    },
-    removeSnapshot: async (app, name) => removeSnapshot(context, unitPaths(root, app), name),
-    switchTo: async (app, snapshot, keepAs) => switchTo(context, await existing(app), snapshot, keepAs),
-
-    async writableCopy(app, snapshot, newUnit) {
-      const source = await existing(app)
-      const target = unitPaths(root, newUnit)
-      if (await isUnit(target)) {
-        if (await isCopyOf(files, target, app, snapshot)) return
-        throw new AppError('UNIT_EXISTS', {
-          what: `The snapshot "${snapshot}" of ${app} was not copied to ${newUnit}`,
-          why: `there is data of the name ${newUnit}`,
-          next: 'Choose another name',
-        })
-      }
-      await loadSnapshot(files, source, snapshot)
-      await buildUnit(context, target, { copy_of: { app, snapshot } }, (generation) =>
-        copyContent(context, source, snapshot, generation),
-      )
-    },
-
-    leftovers: async () => findLeftovers(context, await listUnits()),
-    async repair() {
-      const leftovers = await findLeftovers(context, await listUnits())
-      await repairLeftovers(context, leftovers)
-      return leftovers
-    },
-
-    space,
-    reserve: async (bytes) => assertRoom(await space(), bytes, root),
-  }
-}
-
-/** Makes a unit under another name and renames it when it is whole. `fill` makes its first generation. */
-async function buildUnit(
-  { files, clock, root }: DirectoryContext,
-  paths: UnitPaths,
-  record: Omit<z.infer<typeof unitRecordSchema>, 'created_at'>,
-  fill: (generation: string) => Promise<void>,
-): Promise<void> {
-  const units = unitsFolder(root)
-  const unfinished = pathsInside(partial(paths.unit), paths.app)
-  await files.makeFolder(units, PASSABLE)
-  await files.setMode(units, PASSABLE)
-  await removeSealed(files, unfinished.unit)
-  try {
-    await files.makeFolder(unfinished.unit, PASSABLE)
-    await files.setMode(unfinished.unit, PASSABLE)
-    await files.makeFolder(unfinished.snapshots, 0o700)
-    await fill(`${unfinished.unit}/gen-1`)
-    await files.link('gen-1', unfinished.current)
-    await writeJsonDurably(files, unfinished.record, { created_at: clock.now().toISOString(), ...record })
-    await files.rename(unfinished.unit, paths.unit)
-  } catch (error) {
-    await removeSealed(files, unfinished.unit)
-    throw error
-  }
-  await files.sync(units)
-  await files.sync(root)
-}
-
-async function generationOf({ files }: DirectoryContext, paths: UnitPaths): Promise<string> {
-  return `${paths.unit}/${await files.readLink(paths.current)}`
-}
-
-async function isCopyOf(
-  files: Pick<Files, 'readText'>,
-  paths: UnitPaths,
-  app: string,
-  snapshot: string,
-): Promise<boolean> {
-  const text = await files.readText(paths.record)
-  if (text === undefined) return false
-  const { copy_of } = unitRecordSchema.parse(JSON.parse(text))
-  return copy_of?.app === app && copy_of.snapshot === snapshot
+    trees: directoryTrees(files),
+    records: fileRecords(files),
+    assertUsable: async () => undefined,
+    space: async () => judgeSpace(await files.space(root), options),
+    copyBytes: (generation) => files.treeSize(generation),
+  })
 }

@@ -3,7 +3,7 @@ import type { Clock } from '@caretaker/ports/clock.ts'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import * as z from 'zod'
-import type { StorageIdentity } from './storage.ts'
+import type { StorageBackend, StorageIdentity } from './storage.ts'
 
 /** File at the root of every data volume, whatever the back end: it carries the id of the appliance (spec S4). */
 export const MARKER = 'caretaker.json'
@@ -15,16 +15,18 @@ const markerSchema = z.object({
   format: z.number().int(),
   appliance_id: z.string().min(1),
   created_at: z.string(),
+  backend: z.string().default('directory'),
 })
 
 /** What a fresh file system or an interrupted {@link writeMarker} leaves; all else counts as content. */
 const MEANINGLESS = new Set(['lost+found', `${MARKER}.tmp`])
 
-/** Whose volume the folder `root` is. Changes nothing and never throws: what cannot be read is `unreadable`. */
+/** Whose volume the folder `root` is, for this back end. Changes nothing and never throws: what cannot be read is `unreadable`. */
 export async function readIdentity(
   files: Pick<Files, 'list' | 'readText' | 'stat'>,
   root: string,
   applianceId: string,
+  backend: StorageBackend,
 ): Promise<StorageIdentity> {
   try {
     const entries = await files.list(root)
@@ -34,7 +36,7 @@ export async function readIdentity(
         : { state: 'absent', why: `there is no folder ${root}` }
     }
     const text = await files.readText(`${root}/${MARKER}`)
-    if (text !== undefined) return judgeMarker(text, root, applianceId)
+    if (text !== undefined) return judgeMarker(text, root, applianceId, backend)
     const content = entries.filter((entry) => !MEANINGLESS.has(entry.name))
     if (content.length === 0) return { state: 'empty', why: `the folder ${root} is empty` }
     return { state: 'foreign', why: `${root} holds "${content[0]?.name}" but no ${MARKER}` }
@@ -43,13 +45,25 @@ export async function readIdentity(
   }
 }
 
-function judgeMarker(text: string, root: string, applianceId: string): StorageIdentity {
+function judgeMarker(
+  text: string,
+  root: string,
+  applianceId: string,
+  backend: StorageBackend,
+): StorageIdentity {
   const marker = parseMarker(text)
   if (!marker) return { state: 'unreadable', why: `${root}/${MARKER} is damaged` }
   if (marker.format !== FORMAT) {
     return {
       state: 'unreadable',
       why: `${root} has the format ${marker.format}, this version knows ${FORMAT}`,
+    }
+  }
+  if (marker.appliance_id === applianceId && marker.backend !== backend) {
+    return {
+      state: 'other-backend',
+      applianceId,
+      why: `${root} was made by the back end "${marker.backend}", the config says "${backend}", and nothing is converted`,
     }
   }
   if (marker.appliance_id === applianceId) return { state: 'ours', applianceId }
@@ -74,10 +88,16 @@ export async function writeMarker(
   clock: Pick<Clock, 'now'>,
   root: string,
   applianceId: string,
+  backend: StorageBackend,
 ): Promise<void> {
-  const marker = { format: FORMAT, appliance_id: applianceId, created_at: clock.now().toISOString() }
+  const created = clock.now().toISOString()
+  const marker = { format: FORMAT, appliance_id: applianceId, created_at: created, backend }
   await writeJsonDurably(files, `${root}/${MARKER}`, marker, 0o644)
 }
+
+/** What to type when the volume was made by another back end. */
+export const OTHER_BACKEND_NEXT =
+  'Set caretaker.storage.backend back to what it was, or name another folder as caretaker.storage.data and recover from the backup there; then "caretaker up"'
 
 /** The error for a volume that is not ours: the reason that the service page shows (spec S4). */
 export function identityError(identity: StorageIdentity, root: string): AppError {
@@ -104,6 +124,8 @@ export function identityError(identity: StorageIdentity, root: string): AppError
       })
     case 'ours':
       throw new Error(`${root} is ours: there is no error`)
+    case 'other-backend':
+      return new AppError('STORAGE_OTHER_BACKEND', { what, why, next: OTHER_BACKEND_NEXT })
     case 'unreadable':
       return new AppError('STORAGE_UNREADABLE', {
         what,

@@ -1,7 +1,6 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { formatBytes } from '@caretaker/kernel/units.ts'
-import type { Space } from '@caretaker/ports/files.ts'
-import type { StorageSpace } from './storage.ts'
+import type { Room, StorageSpace } from './storage.ts'
 
 /** The lines of the config's `storage` section, in percent of the volume. */
 export interface SpaceLines {
@@ -11,29 +10,56 @@ export interface SpaceLines {
   readonly reservePercent: number
 }
 
-export function judgeSpace(
-  space: Pick<Space, 'totalBytes' | 'availableBytes'>,
-  lines: SpaceLines,
-): StorageSpace {
-  const { totalBytes, availableBytes } = space
-  const reserveBytes = Math.floor((totalBytes * lines.reservePercent) / 100)
-  const usedRatio = totalBytes === 0 ? 1 : 1 - availableBytes / totalBytes
+type Bytes = Omit<Room, 'usedRatio'>
+
+/** `metadata` where the file system keeps its own records apart from data. */
+export function judgeSpace(space: Bytes, lines: SpaceLines, metadata?: Bytes): StorageSpace {
+  const data = roomOf(space)
+  const records = metadata && roomOf(metadata)
+  const rooms = records ? [data, records] : [data]
   return {
-    totalBytes,
-    availableBytes,
-    reserveBytes,
-    usedRatio,
-    warn: usedRatio * 100 >= lines.warnPercent,
-    belowReserve: availableBytes < reserveBytes,
+    ...data,
+    reserveBytes: lineOf(data, lines),
+    ...(records ? { metadata: records } : {}),
+    warn: rooms.some((room) => room.usedRatio * 100 >= lines.warnPercent),
+    belowReserve: rooms.some((room) => room.availableBytes < lineOf(room, lines)),
   }
 }
 
 /** @throws AppError STORAGE_SPACE (exit 75) when `bytes` more would leave less than the reserve. */
 export function assertRoom(space: StorageSpace, bytes: number, root: string): void {
-  if (space.availableBytes - bytes >= space.reserveBytes) return
-  throw new AppError('STORAGE_SPACE', {
-    what: `There is no room for ${formatBytes(bytes)} more on the data volume`,
-    why: `${root} has ${formatBytes(space.availableBytes)} free, and ${formatBytes(space.reserveBytes)} of it are kept for what is running`,
-    next: 'Remove snapshots or clones that are no longer needed, or enlarge the volume, then repeat the command',
-  })
+  const what = `There is no room for ${bytes === 0 ? '' : `${formatBytes(bytes)} `}more on the data volume`
+  const { availableBytes, reserveBytes, metadata } = space
+  if (availableBytes - bytes < reserveBytes) {
+    throw new AppError('STORAGE_SPACE', {
+      what,
+      why: `${root} has ${formatBytes(availableBytes)} free, and ${formatBytes(reserveBytes)} of it are kept for what is running`,
+      next: 'Remove snapshots or clones that are no longer needed, or enlarge the volume, then repeat the command',
+    })
+  }
+  if (space.belowReserve && metadata) {
+    throw new AppError('STORAGE_SPACE', {
+      what,
+      why: `${root} has ${formatBytes(availableBytes)} free for data, but only ${metadataLeft(metadata)}`,
+      next: `${makeMetadataRoom(root)}; then repeat the command`,
+    })
+  }
+}
+
+/** What is left of the room for the file system's own records, in words. */
+export function metadataLeft({ availableBytes, totalBytes }: Room): string {
+  return `${formatBytes(availableBytes)} of ${formatBytes(totalBytes)} are left for the records of the file system (metadata)`
+}
+
+/** What a person types when metadata runs out while there is room for data. */
+export function makeMetadataRoom(root: string): string {
+  return `Remove snapshots that are no longer needed, give unused data blocks back ("btrfs balance start -dusage=20 ${root}"), or enlarge the volume`
+}
+
+function roomOf({ totalBytes, availableBytes }: Bytes): Room {
+  return { totalBytes, availableBytes, usedRatio: totalBytes === 0 ? 1 : 1 - availableBytes / totalBytes }
+}
+
+function lineOf(room: Bytes, lines: SpaceLines): number {
+  return Math.floor((room.totalBytes * lines.reservePercent) / 100)
 }

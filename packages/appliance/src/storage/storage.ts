@@ -1,5 +1,5 @@
 /** The back ends this version knows. */
-export type StorageBackend = 'directory'
+export type StorageBackend = 'directory' | 'btrfs'
 
 /**
  * Whose data volume this is:
@@ -7,10 +7,11 @@ export type StorageBackend = 'directory'
  * - `empty`: it is there and holds nothing.
  * - `ours`: it carries the id that was asked for.
  * - `foreign`: it carries another id, or holds things without carrying any.
+ * - `other-backend`: it carries the id, but another back end made it.
  * - `unreadable`: it cannot be told.
  */
 export interface StorageIdentity {
-  readonly state: 'absent' | 'empty' | 'ours' | 'foreign' | 'unreadable'
+  readonly state: 'absent' | 'empty' | 'ours' | 'foreign' | 'other-backend' | 'unreadable'
   /** The id on the volume, when it carries one. */
   readonly applianceId?: string
   /** What was found, in words; always there unless `ours`. */
@@ -27,14 +28,23 @@ export interface Snapshot {
   readonly state: 'complete' | 'damaged'
 }
 
-/** Space of the data volume, in bytes. */
-export interface StorageSpace {
+/** Room for one kind of content, in bytes. */
+export interface Room {
   readonly totalBytes: number
   readonly availableBytes: number
+  /** Used part, 0 to 1. */
+  readonly usedRatio: number
+}
+
+/** Space of the data volume, in bytes. */
+export interface StorageSpace extends Room {
   /** The line that updates and clones do not cross. */
   readonly reserveBytes: number
-  /** Used part of the volume, 0 to 1. */
-  readonly usedRatio: number
+  /**
+   * Room for the file system's own records, where it keeps them apart (btrfs): it can be full while there is room for
+   * data. Counts for `warn` and `belowReserve` by the same lines.
+   */
+  readonly metadata?: Room
   /** Used beyond the warning line. */
   readonly warn: boolean
   readonly belowReserve: boolean
@@ -63,10 +73,15 @@ export interface Storage {
   /** Whether snapshots and copies take no time and may be taken under writers. If not: hold, stop, call, start. */
   readonly instant: boolean
 
+  /**
+   * Refuses where this back end cannot work. Changes nothing.
+   * @throws AppError STORAGE_NEEDS_ROOT, STORAGE_FILE_SYSTEM, COMMAND_NOT_FOUND
+   */
+  assertUsable(): Promise<void>
   identify(applianceId: string): Promise<StorageIdentity>
   /**
    * Writes the id on an absent or empty volume; nothing when it is ours already.
-   * @throws AppError STORAGE_FOREIGN or STORAGE_UNREADABLE
+   * @throws AppError STORAGE_FOREIGN, STORAGE_OTHER_BACKEND, STORAGE_UNREADABLE, and those of {@link Storage.assertUsable}
    */
   initialise(applianceId: string): Promise<void>
 
@@ -81,7 +96,7 @@ export interface Storage {
 
   /** Bytes that one more snapshot or copy of the unit takes at once; 0 for instant back ends. For {@link Storage.reserve}. */
   copyBytes(app: string): Promise<number>
-  /** @throws AppError SNAPSHOT_EXISTS, UNIT_UNKNOWN */
+  /** @throws AppError SNAPSHOT_EXISTS, UNIT_UNKNOWN; STORAGE_NESTED when the snapshot would not hold everything */
   snapshot(app: string, name: string): Promise<void>
   /** Oldest first; damaged ones at the end. */
   listSnapshots(app: string): Promise<readonly Snapshot[]>

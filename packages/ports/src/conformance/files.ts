@@ -179,6 +179,7 @@ export function describeFiles(name: string, make: () => Promise<FilesUnderTest>)
       const space = await files.space(world.folder)
       expect(space.totalBytes).toBeGreaterThan(0)
       expect(space.availableBytes).toBeLessThanOrEqual(space.totalBytes)
+      expect(space.fileSystem).toMatch(/^\w+$/)
       expect(typeof space.inMemory).toBe('boolean')
     })
 

@@ -5,6 +5,8 @@ import { readLastGood } from '../../config/last-good.ts'
 import { releaseFolder } from '../../release/release.ts'
 import { MAX_LOG_BYTES } from '../../runtime/logs.ts'
 import { identityFile } from '../../sealing/identity-file.ts'
+import { makeMetadataRoom, metadataLeft } from '../../storage/space.ts'
+import type { Storage } from '../../storage/storage.ts'
 import { readAppRecord } from '../app-records.ts'
 import type { Appliance } from '../appliance.ts'
 import { assertServable } from '../check-config.ts'
@@ -37,8 +39,9 @@ export const FILE_CHECKS: readonly ApplianceCheck[] = [
   {
     name: 'volumes',
     says: 'there is room on both volumes',
-    look: async ({ appliance: { ports, folders } }) => [
+    look: async ({ appliance: { ports, folders, storage: volume } }) => [
       ...(await roomAt(ports, folders.data, 'the data volume')),
+      ...(await metadataAt(volume, folders.data)),
       ...(await roomAt(ports, folders.volatile, 'the volatile volume')),
     ],
   },
@@ -141,6 +144,14 @@ async function storage({ appliance }: Scene): Promise<readonly Found[]> {
     })
   }
   return found
+}
+
+/** Room for the records of the file system, which `df` does not show. */
+async function metadataAt(volume: Storage, root: string): Promise<readonly Found[]> {
+  const space = await volume.space().catch(() => undefined)
+  if (!(space?.warn && space.metadata && space.metadata.usedRatio > space.usedRatio)) return []
+  const what = `on the data volume ${root} only ${metadataLeft(space.metadata)}`
+  return [{ code: 'STORAGE_SPACE', what, next: makeMetadataRoom(root) }]
 }
 
 async function logs({ appliance: { ports, folders } }: Scene): Promise<readonly Found[]> {

@@ -241,6 +241,14 @@ export function faultsOf(lab: Lab, folders: DoctorFolders): readonly Fault[] {
       },
     ],
     [
+      'data volume of another back end',
+      'STORAGE_OTHER_BACKEND',
+      async () => {
+        const marker = JSON.parse(await readFile(join(data, 'caretaker.json'), 'utf8'))
+        return damage(join(data, 'caretaker.json'), JSON.stringify({ ...marker, backend: 'btrfs' }))
+      },
+    ],
+    [
       'damaged mark of the data volume',
       'STORAGE_UNREADABLE',
       () => damage(join(data, 'caretaker.json'), '{'),

@@ -2,22 +2,32 @@ import { dirname } from 'node:path'
 import { FakeClock } from '@caretaker/ports/fake-clock.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import { MemoryFiles } from '@caretaker/ports/memory-files.ts'
+import type { Processes } from '@caretaker/ports/process.ts'
 import { describe, expect, test } from 'vitest'
-import { createDirectoryStorage } from './directory.ts'
-import type { Storage } from './storage.ts'
+import { isFileChange, isProgramChange } from './changes.fixture.ts'
+import { createStorage } from './create-storage.ts'
+import { fakeBtrfs } from './fake-btrfs.fixture.ts'
+import type { Storage, StorageBackend } from './storage.ts'
 
 const ROOT = '/state/data'
 const NOTE = 'files/note.txt'
-const CHANGES = new Set(['makeFolder', 'write', 'sync', 'rename', 'link', 'remove', 'copyTree', 'setMode'])
 
 class PowerCut extends Error {}
 
-/** Files whose power fails before change number `at` and stays away. A rename between two folders is durable as a whole. */
-function powered(memory: MemoryFiles, at: number): Files {
+interface Machine {
+  readonly files: Files
+  readonly processes: Pick<Processes, 'run'>
+}
+
+/** A machine whose power fails before change number `at` and stays away. A rename between two folders is durable as a whole. */
+function powered(memory: MemoryFiles, at: number): Machine {
   let changes = 0
   const twins: (readonly [string, string])[] = []
+  const orFail = () => {
+    if (changes++ >= at) throw new PowerCut()
+  }
   const call = async (name: keyof Files, args: readonly unknown[]): Promise<unknown> => {
-    if (CHANGES.has(name) && changes++ >= at) throw new PowerCut()
+    if (isFileChange(name)) orFail()
     const done = await (memory[name] as (...all: unknown[]) => Promise<unknown>)(...args)
     const [first, second] = args.map(String)
     if (name === 'rename') twins.push([dirname(String(first)), dirname(String(second))])
@@ -28,28 +38,42 @@ function powered(memory: MemoryFiles, at: number): Files {
     }
     return done
   }
-  return new Proxy(memory as Files, {
+  const files = new Proxy(memory as Files, {
     get:
       (_, name: keyof Files) =>
       (...args: unknown[]) =>
         call(name, args),
   })
+  const program = fakeBtrfs(memory)
+  const run: Processes['run'] = async (command) => {
+    if (isProgramChange(command)) orFail()
+    return program.run(command)
+  }
+  return { files, processes: { run } }
 }
 
-function open(files: Files): Storage {
-  return createDirectoryStorage({
-    files,
+const whole = (memory: MemoryFiles): Machine => ({ files: memory, processes: fakeBtrfs(memory) })
+
+type Open = (machine: Machine) => Storage
+
+const BACKENDS: readonly (readonly [StorageBackend, Open])[] = (['directory', 'btrfs'] as const).map(
+  (backend) => [backend, (machine) => openStorage(backend, machine)],
+)
+
+function openStorage(backend: StorageBackend, machine: Machine): Storage {
+  const around = {
+    ...machine,
     clock: new FakeClock(),
-    root: ROOT,
-    warnPercent: 80,
-    reservePercent: 10,
-  })
+    machine: { user: () => ({ uid: 0, gid: 0, name: 'root' }) },
+  }
+  return createStorage(backend, around as never, { root: ROOT, warnPercent: 80, reservePercent: 10 })
 }
 
 /** Unit `app` with the snapshot `first` of the note "one", and the note "two" in force. */
-async function prepared(): Promise<MemoryFiles> {
+async function prepared(open: Open): Promise<MemoryFiles> {
   const memory = new MemoryFiles()
-  const storage = open(memory)
+  memory.diskSpace = { ...memory.diskSpace, fileSystem: 'btrfs' }
+  const storage = open(whole(memory))
   await storage.initialise('a-1')
   await storage.createUnit('app')
   await writeNote(memory, storage, 'one')
@@ -69,11 +93,12 @@ const noteAt = (memory: MemoryFiles, path: string) => memory.readText(`${path}/$
 
 /** Cuts the power before every change of `call` in turn and looks at what is there afterwards. */
 async function cutEverywhere(
+  open: Open,
   call: (storage: Storage) => Promise<void>,
   look: (storage: Storage, memory: MemoryFiles, done: boolean) => Promise<void>,
 ): Promise<void> {
   for (let at = 0; ; at++) {
-    const memory = await prepared()
+    const memory = await prepared(open)
     const done = await call(open(powered(memory, at))).then(
       () => true,
       (error) => {
@@ -82,7 +107,7 @@ async function cutEverywhere(
       },
     )
     memory.crash()
-    const storage = open(memory)
+    const storage = open(whole(memory))
     await storage.repair()
     expect(await storage.leftovers(), `cut before change ${at}`).toEqual([])
     await look(storage, memory, done)
@@ -90,10 +115,11 @@ async function cutEverywhere(
   }
 }
 
-describe('a power cut before any change', () => {
+describe.each(BACKENDS)('%s: a power cut before any change', (_, open) => {
   test('of a switch leaves OLD or NEW, and NEW once it was acknowledged', async () => {
     const seen = new Set<string | undefined>()
     await cutEverywhere(
+      open,
       (storage) => storage.switchTo('app', 'first', 'kept'),
       async (storage, memory, done) => {
         const current = await noteAt(memory, storage.unitPath('app'))
@@ -113,6 +139,7 @@ describe('a power cut before any change', () => {
 
   test('of a snapshot leaves a whole one or none, and a whole one once it was acknowledged', async () => {
     await cutEverywhere(
+      open,
       (storage) => storage.snapshot('app', 'second'),
       async (storage, memory, done) => {
         const snapshots = await storage.listSnapshots('app')
@@ -128,6 +155,7 @@ describe('a power cut before any change', () => {
 
   test('of a copy leaves a whole unit or none', async () => {
     await cutEverywhere(
+      open,
       (storage) => storage.writableCopy('app', 'first', 'copy'),
       async (storage, memory, done) => {
         const there = await storage.hasUnit('copy')
@@ -141,6 +169,7 @@ describe('a power cut before any change', () => {
 
   test('of a removal leaves a whole snapshot or none', async () => {
     await cutEverywhere(
+      open,
       (storage) => storage.removeSnapshot('app', 'first'),
       async (storage, _, done) => {
         const names = (await storage.listSnapshots('app')).map(({ state }) => state)
@@ -150,23 +179,26 @@ describe('a power cut before any change', () => {
   })
 })
 
-test('a full disk fails the switch, keeps the old state and leaves nothing behind', async () => {
-  const memory = await prepared()
-  const storage = open(memory)
-  memory.fail('copyTree', 'ENOSPC')
-  await expect(storage.switchTo('app', 'first', 'kept')).rejects.toMatchObject({ code: 'ENOSPC' })
-  await expect(storage.snapshot('app', 'second')).rejects.toMatchObject({ code: 'ENOSPC' })
-  await expect(storage.writableCopy('app', 'first', 'copy')).rejects.toMatchObject({ code: 'ENOSPC' })
-  memory.heal()
-  expect(await noteAt(memory, storage.unitPath('app'))).toBe('two')
-  expect(await storage.leftovers()).toEqual([])
-  expect((await storage.listSnapshots('app')).map(({ name }) => name)).toEqual(['first'])
-})
+test.each(BACKENDS.slice(0, 1))(
+  '%s: a full disk fails the switch, keeps the old state and leaves nothing behind',
+  async (_, open) => {
+    const memory = await prepared(open)
+    const storage = open(whole(memory))
+    memory.fail('copyTree', 'ENOSPC')
+    await expect(storage.switchTo('app', 'first', 'kept')).rejects.toMatchObject({ code: 'ENOSPC' })
+    await expect(storage.snapshot('app', 'second')).rejects.toMatchObject({ code: 'ENOSPC' })
+    await expect(storage.writableCopy('app', 'first', 'copy')).rejects.toMatchObject({ code: 'ENOSPC' })
+    memory.heal()
+    expect(await noteAt(memory, storage.unitPath('app'))).toBe('two')
+    expect(await storage.leftovers()).toEqual([])
+    expect((await storage.listSnapshots('app')).map(({ name }) => name)).toEqual(['first'])
+  },
+)
 
-test('a disk that cannot be read is unreadable, never empty', async () => {
-  const memory = await prepared()
+test.each(BACKENDS)('%s: a disk that cannot be read is unreadable, never empty', async (_, open) => {
+  const memory = await prepared(open)
   memory.fail('list', 'EIO')
-  expect(await open(memory).identify('a-1')).toMatchObject({
+  expect(await open(whole(memory)).identify('a-1')).toMatchObject({
     state: 'unreadable',
     why: expect.stringContaining('EIO'),
   })

@@ -1,17 +1,22 @@
+import { dirname } from 'node:path'
 import type { Clock } from '@caretaker/ports/clock.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import { checkedName } from './checked-name.ts'
+import type { Records } from './records.ts'
+import type { Trees } from './trees.ts'
 
-/** What the parts of the directory back end share. */
-export interface DirectoryContext {
+/** What the calls of a back end share. */
+export interface UnitContext {
   readonly files: Files
+  readonly trees: Trees
+  readonly records: Records
   readonly clock: Pick<Clock, 'now'>
   /** The data volume. */
   readonly root: string
 }
 
 /**
- * Layout:
+ * Layout, with trees ({@link Trees}) at `gen-N` and `content`:
  *
  *     ROOT/caretaker.json                          marker
  *     ROOT/units/APP/current -> gen-N              what is in force; switched by one rename
@@ -67,19 +72,29 @@ export function nextGeneration(names: readonly string[]): string {
   return `gen-${Math.max(0, ...numbers) + 1}`
 }
 
-/** Removes what lies at `path` so that a reader never meets half of it: first the name, then the content. */
+/**
+ * Removes what lies at `path` so that a reader never meets half of it: first the name, then the content. On a disk too
+ * full for another name `mark` goes first, the file that makes it whole: removing must be possible then.
+ */
 export async function vanish(
-  files: Pick<Files, 'stat' | 'rename' | 'sync'>,
+  { files, trees }: Pick<UnitContext, 'files' | 'trees'>,
   path: string,
-  folder: string,
-  remove: (path: string) => Promise<void>,
+  mark: string,
 ): Promise<void> {
+  const folder = dirname(path)
   const doomed = removing(path)
-  await remove(doomed)
+  await trees.remove(doomed)
   if (await files.stat(path)) {
-    await files.rename(path, doomed)
-    await files.sync(folder)
-    await remove(doomed)
+    try {
+      await files.rename(path, doomed)
+      await files.sync(folder)
+      await trees.remove(doomed)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+      await files.remove(mark)
+      await trees.remove(path)
+      await trees.remove(doomed)
+    }
   }
   await files.sync(folder)
 }

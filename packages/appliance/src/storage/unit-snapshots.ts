@@ -1,14 +1,13 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
-import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import * as z from 'zod'
-import { type DirectoryContext, partial, snapshotFolder, type UnitPaths, vanish } from './directory-layout.ts'
-import { readModes, removeSealed, seal, unseal } from './seal.ts'
 import type { Snapshot } from './storage.ts'
+import { partial, snapshotFolder, type UnitContext, type UnitPaths, vanish } from './unit-layout.ts'
 
 const recordSchema = z.object({
   format: z.literal(1),
   created_at: z.iso.datetime(),
-  size_bytes: z.number(),
+  /** Missing where it is measured when it is listed. */
+  size_bytes: z.number().optional(),
   /** Set when it is the state that a switch to that snapshot put aside. */
   put_aside_for: z.string().optional(),
   modes: z.record(z.string(), z.number()),
@@ -19,24 +18,24 @@ export type SnapshotRecord = z.infer<typeof recordSchema>
 export const contentOf = (folder: string): string => `${folder}/content`
 const recordOf = (folder: string): string => `${folder}/snapshot.json`
 
-/** Copies the current generation. Writers are stopped by the caller. */
+/** Takes the snapshot `name` of the current generation. Unless the back end is instant, the caller has stopped writers. */
 export async function takeSnapshot(
-  context: DirectoryContext,
+  context: UnitContext,
   paths: UnitPaths,
   generation: string,
   name: string,
 ): Promise<void> {
-  const { files } = context
+  const { files, trees } = context
   const folder = snapshotFolder(paths, name)
   if (await files.stat(folder)) throw snapshotExists(paths.app, name)
   const unfinished = partial(folder)
-  await removeSealed(files, unfinished)
+  await trees.remove(unfinished)
   try {
     await files.makeFolder(unfinished, 0o700)
-    await files.copyTree(generation, contentOf(unfinished))
+    await trees.freeze(generation, contentOf(unfinished))
     await completeSnapshot(context, paths, name)
   } catch (error) {
-    await removeSealed(files, unfinished)
+    await trees.remove(unfinished)
     throw error
   }
 }
@@ -46,7 +45,7 @@ export async function takeSnapshot(
  * before they are changed.
  */
 export async function completeSnapshot(
-  { files, clock }: DirectoryContext,
+  { files, trees, records, clock }: UnitContext,
   paths: UnitPaths,
   name: string,
   putAsideFor?: string,
@@ -54,18 +53,18 @@ export async function completeSnapshot(
   const folder = snapshotFolder(paths, name)
   const unfinished = partial(folder)
   const content = contentOf(unfinished)
-  let record = parseRecord(await files.readText(recordOf(unfinished)))
+  let record = parseRecord(await records.read(recordOf(unfinished)))
   if (!record) {
     record = {
       format: 1,
       created_at: clock.now().toISOString(),
-      size_bytes: await files.treeSize(content),
-      modes: { ...(await readModes(files, content)) },
+      ...(trees.measured === 'when-taken' ? { size_bytes: await files.treeSize(content) } : {}),
+      modes: { ...(await trees.modesOf(content)) },
       ...(putAsideFor === undefined ? {} : { put_aside_for: putAsideFor }),
     }
-    await writeJsonDurably(files, recordOf(unfinished), record)
+    await records.write(recordOf(unfinished), record)
   }
-  await seal(files, content, record.modes)
+  await trees.seal(content, record.modes)
   await files.sync(unfinished)
   await files.rename(unfinished, folder)
   await files.sync(paths.snapshots)
@@ -73,31 +72,30 @@ export async function completeSnapshot(
 
 /** A writable copy of a snapshot at `to`, which must not exist. */
 export async function copyContent(
-  { files }: Pick<DirectoryContext, 'files'>,
+  context: Pick<UnitContext, 'files' | 'trees' | 'records'>,
   paths: UnitPaths,
   name: string,
   to: string,
 ): Promise<void> {
-  const record = await loadSnapshot(files, paths, name)
-  await files.copyTree(contentOf(snapshotFolder(paths, name)), to)
-  await unseal(files, to, record.modes)
+  const record = await loadSnapshot(context, paths, name)
+  await context.trees.thaw(contentOf(snapshotFolder(paths, name)), to, record.modes)
 }
 
 /** @throws AppError SNAPSHOT_UNKNOWN, SNAPSHOT_DAMAGED */
 export async function loadSnapshot(
-  files: Pick<DirectoryContext['files'], 'stat' | 'readText'>,
+  context: Pick<UnitContext, 'files' | 'records'>,
   paths: UnitPaths,
   name: string,
 ): Promise<SnapshotRecord> {
   const folder = snapshotFolder(paths, name)
-  if (!(await files.stat(folder))) {
+  if (!(await context.files.stat(folder))) {
     throw new AppError('SNAPSHOT_UNKNOWN', {
       what: `There is no snapshot "${name}" of ${paths.app}`,
       why: `nothing lies at ${folder}`,
       next: `Choose one of those that "caretaker app show ${paths.app}" lists`,
     })
   }
-  const record = await findSnapshot(files, paths, name)
+  const record = await findSnapshot(context, paths, name)
   if (record) return record
   throw new AppError('SNAPSHOT_DAMAGED', {
     what: `The snapshot "${name}" of ${paths.app} cannot be used`,
@@ -108,26 +106,29 @@ export async function loadSnapshot(
 
 /** The record of a snapshot that is there and complete, else undefined. */
 export async function findSnapshot(
-  files: Pick<DirectoryContext['files'], 'stat' | 'readText'>,
+  { files, records }: Pick<UnitContext, 'files' | 'records'>,
   paths: UnitPaths,
   name: string,
 ): Promise<SnapshotRecord | undefined> {
   const folder = snapshotFolder(paths, name)
-  const record = parseRecord(await files.readText(recordOf(folder)))
+  const record = parseRecord(await records.read(recordOf(folder)))
   const content = await files.stat(contentOf(folder))
   return content?.kind === 'folder' ? record : undefined
 }
 
-export async function listSnapshots(
-  { files }: DirectoryContext,
-  paths: UnitPaths,
-): Promise<readonly Snapshot[]> {
+export async function listSnapshots(context: UnitContext, paths: UnitPaths): Promise<readonly Snapshot[]> {
+  const { files } = context
   const entries = ((await files.list(paths.snapshots)) ?? []).filter((entry) => !entry.name.includes('.'))
   const snapshots = await Promise.all(
     entries.map(async ({ name }): Promise<Snapshot> => {
-      const record = await findSnapshot(files, paths, name)
+      const record = await findSnapshot(context, paths, name)
       return record
-        ? { name, createdAt: new Date(record.created_at), sizeBytes: record.size_bytes, state: 'complete' }
+        ? {
+            name,
+            createdAt: new Date(record.created_at),
+            sizeBytes: record.size_bytes ?? (await files.treeSize(contentOf(snapshotFolder(paths, name)))),
+            state: 'complete',
+          }
         : { name, createdAt: undefined, sizeBytes: 0, state: 'damaged' }
     }),
   )
@@ -135,14 +136,10 @@ export async function listSnapshots(
   return snapshots.toSorted((a, b) => (age(a) === age(b) ? a.name.localeCompare(b.name) : age(a) - age(b)))
 }
 
-export async function removeSnapshot(
-  { files }: DirectoryContext,
-  paths: UnitPaths,
-  name: string,
-): Promise<void> {
+export async function removeSnapshot(context: UnitContext, paths: UnitPaths, name: string): Promise<void> {
   const folder = snapshotFolder(paths, name)
-  if (!(await files.stat(paths.snapshots))) return
-  await vanish(files, folder, paths.snapshots, (path) => removeSealed(files, path))
+  if (!(await context.files.stat(paths.snapshots))) return
+  await vanish(context, folder, recordOf(folder))
 }
 
 export function snapshotExists(app: string, name: string): AppError {

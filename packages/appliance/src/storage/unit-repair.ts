@@ -1,19 +1,18 @@
+import type { Leftover } from './storage.ts'
 import {
-  type DirectoryContext,
   partial,
   removing,
   snapshotFolder,
+  type UnitContext,
   type UnitPaths,
   unitPaths,
   unitsFolder,
-} from './directory-layout.ts'
-import { readSwitch, settleSwitch, tookEffect } from './directory-switch.ts'
-import { removeSealed } from './seal.ts'
-import type { Leftover } from './storage.ts'
+} from './unit-layout.ts'
+import { readSwitch, settleSwitch, tookEffect } from './unit-switch.ts'
 
 /** Everything an interrupted call can have left, in the order in which it has to be dealt with. */
 export async function findLeftovers(
-  context: DirectoryContext,
+  context: UnitContext,
   apps: readonly string[],
 ): Promise<readonly Leftover[]> {
   const inUnits = await unfinishedIn(context, unitsFolder(context.root), 'unfinished-unit')
@@ -21,21 +20,18 @@ export async function findLeftovers(
   return [...inUnits, ...perUnit.flat()]
 }
 
-export async function repairLeftovers(
-  context: DirectoryContext,
-  leftovers: readonly Leftover[],
-): Promise<void> {
+export async function repairLeftovers(context: UnitContext, leftovers: readonly Leftover[]): Promise<void> {
   for (const leftover of leftovers) {
     if (leftover.kind === 'unfinished-switch') {
       await settleSwitch(context, unitPaths(context.root, leftover.app))
     } else {
-      await removeSealed(context.files, leftover.path)
+      await context.trees.remove(leftover.path)
       await context.files.sync(leftover.path.slice(0, leftover.path.lastIndexOf('/')))
     }
   }
 }
 
-async function inUnit(context: DirectoryContext, paths: UnitPaths): Promise<readonly Leftover[]> {
+async function inUnit(context: UnitContext, paths: UnitPaths): Promise<readonly Leftover[]> {
   const { files } = context
   const found: Leftover[] = []
   const record = await readSwitch(context, paths)
@@ -53,7 +49,7 @@ async function inUnit(context: DirectoryContext, paths: UnitPaths): Promise<read
 
 /** `app` is undefined in the folder of the units, where the name itself is the application. */
 async function unfinishedIn(
-  { files }: DirectoryContext,
+  { files }: UnitContext,
   folder: string,
   kind: Leftover['kind'],
   app?: string,

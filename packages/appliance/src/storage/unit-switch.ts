@@ -1,12 +1,6 @@
-import { switchLink, writeJsonDurably } from '@caretaker/ports/durable.ts'
+import { switchLink } from '@caretaker/ports/durable.ts'
 import * as z from 'zod'
-import {
-  type DirectoryContext,
-  nextGeneration,
-  partial,
-  snapshotFolder,
-  type UnitPaths,
-} from './directory-layout.ts'
+import { nextGeneration, partial, snapshotFolder, type UnitContext, type UnitPaths } from './unit-layout.ts'
 import {
   completeSnapshot,
   contentOf,
@@ -14,8 +8,7 @@ import {
   findSnapshot,
   loadSnapshot,
   snapshotExists,
-} from './directory-snapshots.ts'
-import { removeSealed } from './seal.ts'
+} from './unit-snapshots.ts'
 
 /** Written before the first change of a switch and removed after its last: what an interrupted one is told from. */
 const recordSchema = z.object({
@@ -31,23 +24,23 @@ export type SwitchRecord = z.infer<typeof recordSchema>
 
 /** See `Storage.switchTo`. The moment it takes effect is the rename of the link `current`. */
 export async function switchTo(
-  context: DirectoryContext,
+  context: UnitContext,
   paths: UnitPaths,
   snapshot: string,
   keepAs: string,
 ): Promise<void> {
-  const { files } = context
+  const { files, records } = context
   await settleSwitch(context, paths)
-  const kept = await findSnapshot(files, paths, keepAs)
+  const kept = await findSnapshot(context, paths, keepAs)
   if (kept?.put_aside_for === snapshot) return
   if (await files.stat(snapshotFolder(paths, keepAs))) throw snapshotExists(paths.app, keepAs)
-  await loadSnapshot(files, paths, snapshot)
+  await loadSnapshot(context, paths, snapshot)
 
   const from = await files.readLink(paths.current)
   if (from === undefined) throw new Error(`${paths.current} is not a link`)
   const names = ((await files.list(paths.unit)) ?? []).map((entry) => entry.name)
   const record: SwitchRecord = { snapshot, keep_as: keepAs, from, to: nextGeneration(names) }
-  await writeJsonDurably(files, paths.switchRecord, record)
+  await records.write(paths.switchRecord, record)
   try {
     await copyContent(context, paths, snapshot, `${paths.unit}/${record.to}`)
     await files.sync(paths.unit)
@@ -60,22 +53,22 @@ export async function switchTo(
 }
 
 /** Finishes a switch that had taken effect, takes back one that had not; nothing when none is under way. */
-export async function settleSwitch(context: DirectoryContext, paths: UnitPaths): Promise<void> {
+export async function settleSwitch(context: UnitContext, paths: UnitPaths): Promise<void> {
   const record = await readSwitch(context, paths)
   if (record && (await tookEffect(context, paths, record))) await putAside(context, paths, record)
   else await takeBack(context, paths, record)
 }
 
 export async function readSwitch(
-  { files }: Pick<DirectoryContext, 'files'>,
+  { records }: Pick<UnitContext, 'records'>,
   paths: UnitPaths,
 ): Promise<SwitchRecord | undefined> {
-  const text = await files.readText(paths.switchRecord)
+  const text = await records.read(paths.switchRecord)
   return text === undefined ? undefined : recordSchema.parse(JSON.parse(text))
 }
 
 export async function tookEffect(
-  { files }: Pick<DirectoryContext, 'files'>,
+  { files }: Pick<UnitContext, 'files'>,
   paths: UnitPaths,
   record: SwitchRecord,
 ): Promise<boolean> {
@@ -83,7 +76,7 @@ export async function tookEffect(
 }
 
 /** The state that was current becomes the snapshot `keep_as`. Until then `keep_as.partial` may hold its only copy. */
-async function putAside(context: DirectoryContext, paths: UnitPaths, record: SwitchRecord): Promise<void> {
+async function putAside(context: UnitContext, paths: UnitPaths, record: SwitchRecord): Promise<void> {
   const { files } = context
   const folder = snapshotFolder(paths, record.keep_as)
   const unfinished = partial(folder)
@@ -102,11 +95,11 @@ async function putAside(context: DirectoryContext, paths: UnitPaths, record: Swi
 }
 
 async function takeBack(
-  { files }: DirectoryContext,
+  { files, trees }: UnitContext,
   paths: UnitPaths,
   record: SwitchRecord | undefined,
 ): Promise<void> {
-  if (record) await removeSealed(files, `${paths.unit}/${record.to}`)
+  if (record) await trees.remove(`${paths.unit}/${record.to}`)
   for (const path of [`${paths.current}.tmp`, `${paths.switchRecord}.tmp`, paths.switchRecord]) {
     await files.remove(path)
   }

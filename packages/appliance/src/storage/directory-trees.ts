@@ -1,0 +1,19 @@
+import type { Files } from '@caretaker/ports/files.ts'
+import { readModes, removeSealed, seal, unseal } from './seal.ts'
+import type { Trees } from './trees.ts'
+
+/** Trees are folders, and copied file by file: by reflink where the file system can. */
+export function directoryTrees(files: Files): Trees {
+  return {
+    measured: 'when-taken',
+    create: (path) => files.makeFolder(path, 0o700),
+    freeze: (from, to) => files.copyTree(from, to),
+    modesOf: (path) => readModes(files, path),
+    seal: (path, modes) => seal(files, path, modes),
+    async thaw(from, to, modes) {
+      await files.copyTree(from, to)
+      await unseal(files, to, modes)
+    },
+    remove: (path) => removeSealed(files, path),
+  }
+}
