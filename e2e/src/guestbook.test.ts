@@ -8,6 +8,9 @@ import { addNumber, filesIn, json, readEvents, sign, slowUpload, until } from '.
 import { query, startTestPostgres, type TestPostgres } from './support/postgres.ts'
 import { buildReleases, type Releases } from './support/releases.ts'
 
+/** stop_grace_period of its compose file. */
+const GRACE_MS = 10_000
+
 let postgres: TestPostgres
 let releases: Releases
 beforeAll(async () => {
@@ -172,13 +175,11 @@ describe('release v1', () => {
     nearlyDone.end('\r\n--b\r\ncontent-disposition: form-data; name="message"\r\n\r\nm\r\n--b--\r\n')
     expect((await answered)[0].statusCode).toBe(303)
     expect(await query(url, 'select name from entries')).toEqual([{ name: 'Last' }])
-    const { code, ms } = await stopping
-    expect(code).toBe(0)
-    expect(ms).toBeLessThan(2_500)
+    expect((await stopping).code).toBe(0)
     await events.text()
   })
 
-  test('stops within five seconds although a request never ends', async () => {
+  test('stops within its grace time although a request never ends', async () => {
     const { guestbook, web } = await migratedV1()
     const endless = slowUpload(web.url)
     endless.write('--b\r\ncontent-disposition: form-data; name="file"; filename="f"\r\n\r\nnever ends')
@@ -186,7 +187,7 @@ describe('release v1', () => {
     await until('the upload has begun', async () => (await readdir(incoming)).length === 1)
     const { code, ms } = await web.stop()
     expect(code).toBe(0)
-    expect(ms).toBeLessThan(5_000)
+    expect(ms).toBeLessThan(GRACE_MS)
   })
 
   test('acknowledges a number once, and finds every file that is missing or damaged', async () => {
