@@ -8,6 +8,7 @@ import {
   authorityCertificate,
   createAuthorityKey,
   issueServerCertificate,
+  selfSignedCertificate,
 } from '@caretaker/appliance/certificates/authority.ts'
 import { describeNetwork } from '@caretaker/ports/conformance/network.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -25,8 +26,19 @@ describeNetwork('the machine', async () => {
   })
   const teapot = await listen(server)
   const by = { pid: process.pid, program: readFileSync('/proc/self/comm', 'utf8').trim() }
-  const listening = { port: Number(new URL(teapot).port), by }
-  return { network: createNetwork(), teapot, listening, cleanUp: () => close(server) }
+  const { certPem, key } = await selfSignedCertificate({ hosts: ['shop.test'], now: new Date(), days: 1 })
+  const tlsServer = createTlsServer({ cert: certPem, key: key.reveal() })
+  const tlsUrl = new URL(await listen(tlsServer))
+  return {
+    network: createNetwork(),
+    teapot,
+    listening: { port: Number(new URL(teapot).port), by },
+    tls: { port: Number(tlsUrl.port), serverName: 'shop.test', certPem },
+    async cleanUp() {
+      await close(server)
+      await close(tlsServer)
+    },
+  }
 })
 
 describe('network of the machine', () => {

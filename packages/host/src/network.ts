@@ -14,7 +14,15 @@ const BODY_LIMIT_BYTES = 1024 * 1024
  * machine's resolver knows. Each request has a connection of its own.
  */
 export function createNetwork(): Network {
-  return { request, freePort, canListen, listener: findPortHolder, resolve, addresses }
+  return {
+    request,
+    freePort,
+    canListen,
+    listener: findPortHolder,
+    resolve,
+    servedCertificate,
+    addresses,
+  }
 }
 
 async function request(wanted: HttpRequest): Promise<HttpResponse> {
@@ -123,6 +131,29 @@ async function resolve(host: string, timeoutMs: number): Promise<readonly string
     return await Promise.race([answered, late.promise])
   } finally {
     clearTimeout(timer)
+  }
+}
+
+async function servedCertificate(
+  host: string,
+  port: number,
+  serverName: string,
+  timeoutMs: number,
+): Promise<string> {
+  const { connect } = await import('node:tls')
+  const shown = Promise.withResolvers<string>()
+  // Only looked at, nothing is sent: a certificate that nobody trusts is an answer as well.
+  const socket = connect({ host, port, servername: serverName, rejectUnauthorized: false }, () => {
+    const certificate = socket.getPeerX509Certificate()
+    if (certificate) shown.resolve(certificate.toString())
+    else shown.reject(new Error(`${host}:${port} shows no certificate`))
+  })
+  socket.once('error', shown.reject)
+  socket.setTimeout(timeoutMs, () => shown.reject(new Error(`no answer from ${host}:${port} in TLS`)))
+  try {
+    return await shown.promise
+  } finally {
+    socket.destroy()
   }
 }
 

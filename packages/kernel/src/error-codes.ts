@@ -140,6 +140,16 @@ export const ERROR_CODES = {
   CERTIFICATE_INVALID: entry(2, 'A certificate or key cannot be used.'),
   CERTIFICATE_EXPIRING: entry(1, 'A certificate ends soon and was not renewed.'),
   CERTIFICATE_FOREIGN: entry(1, 'A certificate was not issued by the authority of the appliance.'),
+  CERTIFICATE_UNKNOWN: entry(2, 'There is no certificate with this name.'),
+  ACME_UNREACHABLE: entry(
+    3,
+    'The ACME server does not answer, or has trouble of its own; it is asked again.',
+  ),
+  ACME_DOMAIN_FAILED: entry(3, 'The ACME server could not see that a host name belongs to this machine.'),
+  ACME_RATE_LIMITED: entry(3, 'The ACME server asks to come later; it is said when.'),
+  ACME_ORDER_EXPIRED: entry(3, 'An order of a certificate has ended before it was fulfilled.'),
+  ACME_REFUSED: entry(3, 'The ACME server refuses the account or the order.'),
+  ACME_DNS_FAILED: entry(3, 'The DNS record that proves a host name could not be set.'),
   CERTIFICATE_NOT_SERVED: entry(1, 'The gateway shows another certificate than the one on disk.'),
 
   // life cycle

@@ -33,7 +33,15 @@ export function isName(text: string): boolean {
 }
 
 /** Names of the appliance's own parts, which no application may have: logs and states are named by them. */
-const OWN_PARTS = new Set(['appliance', 'daemon', 'gateway', 'config', 'storage', 'operations'])
+const OWN_PARTS = new Set([
+  'appliance',
+  'daemon',
+  'gateway',
+  'config',
+  'storage',
+  'operations',
+  'certificates',
+])
 
 /** Whether a text can name an application: a name that is none of the appliance's own parts. */
 export function isAppName(text: string): boolean {

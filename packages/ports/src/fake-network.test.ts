@@ -2,6 +2,20 @@ import { describe, expect, it } from 'vitest'
 import { describeNetwork } from './conformance/network.ts'
 import { FakeNetwork } from './fake-network.ts'
 
+/** For shop.test, signed by itself; made with openssl. */
+const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBfzCCASWgAwIBAgIUVNV3BF45AtYlrRKlp23NPFn4rsowCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJc2hvcC50ZXN0MCAXDTI2MTEyMDEzMjYwMVoYDzIxMjYxMDI3
+MTMyNjAxWjAUMRIwEAYDVQQDDAlzaG9wLnRlc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAR67+nyeaOIZWX5xmFrMhg3m3TYguMpjeabPbFRWJHDki1Kl+xOeBPl
+78XtN0WrWRqDAvoKA9dvuilX7kmNevsco1MwUTAdBgNVHQ4EFgQUWar/d3zHWbRb
+NTSj2x7H07A1/KswHwYDVR0jBBgwFoAUWar/d3zHWbRbNTSj2x7H07A1/KswDwYD
+VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiBAeRf2vPn//NRJrqLjI6Eq
+6/L9OqW1yj0r+b9WuoVpAwIhAPBHVeaZhEiPUk4GiJj1TdSPGYKLSGuKGuWTCO8C
+Qz5/
+-----END CERTIFICATE-----
+`
+
 describeNetwork('fake', async () => {
   const teapot = 'http://teapot:1/'
   const network = new FakeNetwork().on(teapot, ({ method = 'GET', url, body = '' }) => ({
@@ -10,8 +24,13 @@ describeNetwork('fake', async () => {
     body: `${method} ${url.slice(teapot.length - 1)} ${body}`,
   }))
   const listening = { port: 443, by: { pid: 7, program: 'teapot' } }
-  network.listen(listening.port, listening.by)
-  return { network, teapot, listening }
+  network.listen(listening.port, listening.by).show(8443, 'shop.test', CERTIFICATE)
+  return {
+    network,
+    teapot,
+    listening,
+    tls: { port: 8443, serverName: 'shop.test', certPem: CERTIFICATE },
+  }
 })
 
 describe('fake network', () => {

@@ -17,6 +17,7 @@ export class FakeNetwork implements Network {
   readonly #ports = new Map<number, Listening>()
   readonly #listeners = new Map<number, Listener>()
   readonly #names = new Map<string, readonly string[]>()
+  readonly #certificates = new Map<string, string>()
   #lastPort = 20_000
 
   /** Scripts the answer to every URL that begins so (or socket path that equals it); the latest script counts. */
@@ -71,6 +72,18 @@ export class FakeNetwork implements Network {
   async resolve(host: string): Promise<readonly string[]> {
     if (host === 'localhost' || host.endsWith('.localhost')) return ['127.0.0.1']
     return this.#names.get(host) ?? (IP_ADDRESS.test(host) ? [host] : [])
+  }
+
+  /** From now on a TLS server there shows this certificate to who asks for the name. */
+  show(port: number, serverName: string, certPem: string): this {
+    this.#certificates.set(`${port} ${serverName}`, certPem)
+    return this
+  }
+
+  async servedCertificate(host: string, port: number, serverName: string): Promise<string> {
+    const shown = this.#certificates.get(`${port} ${serverName}`)
+    if (shown === undefined) throw new Error(`connect ECONNREFUSED ${host}:${port}`)
+    return shown
   }
 
   addresses(): readonly string[] {

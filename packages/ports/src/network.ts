@@ -35,6 +35,11 @@ export interface Network {
   listener(port: number): Promise<Listener | undefined>
   /** The addresses a host name stands for, as the machine resolves it; none when it does not within `timeoutMs`. */
   resolve(host: string, timeoutMs: number): Promise<readonly string[]>
+  /**
+   * The certificate that a TLS server shows to a client that asks for `serverName`, as PEM; whether it is trusted does
+   * not matter. @throws Error when nobody answers in TLS within `timeoutMs`.
+   */
+  servedCertificate(host: string, port: number, serverName: string, timeoutMs: number): Promise<string>
   /** The addresses of this machine, loopback included. */
   addresses(): readonly string[]
 }

@@ -10,6 +10,7 @@ const report = (over: Partial<UpReport>): UpReport => ({
   nothing_to_do: false,
   operations: [],
   errors: [],
+  warnings: [],
   exit_code: 0,
   ...over,
 })

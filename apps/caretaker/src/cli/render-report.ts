@@ -47,9 +47,9 @@ export function renderReport(report: UpReport, style: Style, done: string): stri
 
 /** Why a command of several operations did not do all it should. */
 export function problemsOf(report: Partial<UpReport>): readonly ErrorReport[] {
-  const { errors = [], operations = [] } = report
+  const { errors = [], warnings = [], operations = [] } = report
   const cancelled = operations.filter((entry) => entry.outcome === 'cancelled')
-  const found = [...errors, ...cancelled.flatMap((entry) => problemsOfOperation(entry))]
+  const found = [...errors, ...warnings, ...cancelled.flatMap((entry) => problemsOfOperation(entry))]
   return found.length === 0 && report.exit_code === 130 ? [CANCELLED] : found
 }
 

@@ -6,7 +6,6 @@ const UNBUILT: ReadonlySet<string> = new Set([
   'backup',
   'restore',
   'image',
-  'cert',
   'user',
   'install',
   'uninstall',

@@ -9,6 +9,7 @@ import {
   appRotatePassword,
   appShow,
 } from './app.ts'
+import { certList, certRenew } from './cert.ts'
 import { complete, completion } from './completion.ts'
 import { configCheck, configCreate, configDiff, configExport, configSchema, configShow } from './config.ts'
 import { daemon } from './daemon.ts'
@@ -45,6 +46,8 @@ export const COMMANDS: readonly CommandDefinition[] = [
   configDiff,
   configExport,
   configSchema,
+  certList,
+  certRenew,
   jobList,
   jobRun,
   jobStop,

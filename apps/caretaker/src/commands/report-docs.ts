@@ -5,6 +5,11 @@ export const REPORT: readonly FieldDoc[] = [
   ['nothing_to_do', 'boolean', 'nothing had to be changed'],
   ['operations', 'list', 'what was done: operation, outcome, errors, steps (id, state), exit_code'],
   ['errors', 'list', 'what went wrong: code, what, why, next, exit_code'],
+  [
+    'warnings',
+    'list',
+    'what keeps nothing from being served, as a certificate that could not be had: as errors',
+  ],
   ['exit_code', 'number', 'the exit code of the command'],
 ]
 

@@ -12,7 +12,7 @@ export interface Config {
   readonly standby: string | false
   readonly storage: StorageConfig
   readonly gateway: GatewayConfig
-  readonly tls: { readonly mode: 'own-ca' }
+  readonly tls: TlsConfig
   readonly postgres: { readonly major: PostgresMajor }
   readonly recover: { readonly from_backup: boolean; readonly from_dump?: string | undefined }
   /** By name of the application. */
@@ -57,6 +57,37 @@ export interface GatewayConfig {
   readonly hold_seconds: number
 }
 
+export interface TlsConfig {
+  readonly mode: 'own-ca' | 'acme' | 'provided'
+  readonly acme: AcmeConfig
+  /** Paths; a relative one lies in the state folder. */
+  readonly provided: readonly { readonly certificate: string; readonly key: string }[]
+}
+
+export interface AcmeConfig {
+  readonly directory: string
+  readonly accept_terms: boolean
+  readonly challenge: 'http-01' | 'dns-01'
+  /** One certificate for `*.DOMAIN` and `DOMAIN`. */
+  readonly wildcard: boolean
+  /** Path; a relative one lies in the state folder. */
+  readonly trusted_ca?: string | undefined
+  readonly external_account?: { readonly key_id: string; readonly hmac_key: Secret } | undefined
+  readonly dns: AcmeDnsConfig
+}
+
+export interface AcmeDnsConfig {
+  /** A program and its first arguments. */
+  readonly command?: readonly string[] | undefined
+  readonly server?: string | undefined
+  readonly port: number
+  readonly tsig_name?: string | undefined
+  readonly tsig_algorithm: 'hmac-sha256' | 'hmac-sha384' | 'hmac-sha512'
+  /** Base64. */
+  readonly tsig_secret?: Secret | undefined
+  readonly wait_seconds: number
+}
+
 export interface ApplicationConfig {
   /** Folder, archive or git URL as written in the file. */
   readonly source: string
@@ -80,6 +111,8 @@ export interface KeysConfig {
   readonly backup_key: Secret
   /** RSA of at least 2048 bits, PKCS#8 PEM. */
   readonly dkim_key: Secret
+  /** EC P-256, PKCS#8 PEM; without one the appliance makes and keeps its own. */
+  readonly acme_account_key?: Secret | undefined
   /** age recipients whose identity stands only on paper or with persons. */
   readonly recovery: readonly string[]
 }

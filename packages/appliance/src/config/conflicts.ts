@@ -1,5 +1,6 @@
 import type { Config } from './config.ts'
 import type { KeyPath } from './problem.ts'
+import { findTlsConflicts } from './tls-conflicts.ts'
 
 /** Two values that contradict each other. `path` is where the second one stands, below `caretaker`. */
 export interface Conflict {
@@ -10,7 +11,7 @@ export interface Conflict {
 
 /** What no single value can be blamed for: host names claimed twice, equal ports, folders within each other. */
 export function findConflicts(config: Config): Conflict[] {
-  return [...findHostConflicts(config), ...findSettingConflicts(config)]
+  return [...findHostConflicts(config), ...findSettingConflicts(config), ...findTlsConflicts(config)]
 }
 
 function findHostConflicts(config: Config): Conflict[] {

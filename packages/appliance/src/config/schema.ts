@@ -113,6 +113,107 @@ const gateway = z.strictObject({
     ),
 })
 
+const acmeDns = z.strictObject({
+  command: z
+    .array(plainText(1000))
+    .min(1, 'must name a program, as ["/usr/local/bin/dns-hook"]')
+    .optional()
+    .describe(
+      'Program that sets DNS records: called with "present NAME VALUE" and "cleanup NAME VALUE" after its own arguments.',
+    )
+    .meta({ examples: [['/usr/local/bin/dns-hook']] }),
+  server: plainText(300)
+    .regex(/^[A-Za-z0-9.:_-]+$/, 'must be a host name or IP address')
+    .optional()
+    .describe('Instead of a program: name server that takes dynamic updates (RFC 2136), by "nsupdate".')
+    .meta({ examples: ['ns1.example.org'] }),
+  port: port.default(53).describe('Its port.'),
+  tsig_name: plainText(253)
+    .regex(/^[A-Za-z0-9._-]+$/, 'must be the name of a TSIG key')
+    .optional()
+    .describe('Name of the TSIG key that signs the updates.')
+    .meta({ examples: ['caretaker'] }),
+  tsig_algorithm: z
+    .enum(['hmac-sha256', 'hmac-sha384', 'hmac-sha512'])
+    .default('hmac-sha256')
+    .describe('Algorithm of the TSIG key: hmac-sha256, hmac-sha384 or hmac-sha512.'),
+  tsig_secret: secret(
+    'tls.acme.dns.tsig_secret',
+    z.string().regex(/^[A-Za-z0-9+/]{16,}={0,2}$/, 'must be the secret of a TSIG key in base64'),
+  )
+    .optional()
+    .describe('Secret of the TSIG key, in base64.')
+    .meta({ examples: ['...'] }),
+  wait_seconds: wholeNumber(0, 3600)
+    .default(30)
+    .describe('How long a record needs to reach every name server of the zone [s].'),
+})
+
+const externalAccount = z.strictObject({
+  key_id: plainText(500).describe('Id of the key that the certificate authority gave you.'),
+  hmac_key: secret(
+    'tls.acme.external_account.hmac_key',
+    z.string().regex(/^[A-Za-z0-9_+/-]{16,}={0,2}$/, 'must be the HMAC key in base64url'),
+  ).describe('The HMAC key that belongs to it, in base64url.'),
+})
+
+const acme = z.strictObject({
+  directory: z
+    .string()
+    .regex(/^https:\/\/[^\s@]+$/, 'must be an https:// address without a password')
+    .default('https://acme-v02.api.letsencrypt.org/directory')
+    .describe("Address of the ACME directory. Default: Let's Encrypt."),
+  accept_terms: z
+    .boolean()
+    .default(false)
+    .describe('Whether you agree to the terms of service of the certificate authority; required for ACME.'),
+  challenge: z
+    .enum(['http-01', 'dns-01'])
+    .default('http-01')
+    .describe('How host names are proved: "http-01" (a file over HTTP, port 80) or "dns-01" (a DNS record).'),
+  wildcard: z
+    .boolean()
+    .default(false)
+    .describe('One certificate for *.DOMAIN and DOMAIN instead of one per application; needs "dns-01".'),
+  trusted_ca: folder
+    .min(1, 'must not be empty')
+    .optional()
+    .describe(
+      'PEM file of the authority behind the TLS of the directory, for one of your own. Default: the public ones.',
+    )
+    .meta({ examples: ['/etc/ssl/acme-directory.pem'] }),
+  external_account: externalAccount
+    .optional()
+    .describe('External account binding, where the certificate authority asks for one.')
+    .meta({ examples: [{ key_id: 'kid-1', hmac_key: '...' }] }),
+  dns: acmeDns.prefault({}).describe('How DNS records are set for "dns-01".'),
+})
+
+const tls = z.strictObject({
+  mode: z
+    .enum(['own-ca', 'acme', 'provided'])
+    .default('own-ca')
+    .describe(
+      'Where certificates come from: "own-ca" (issued by the CA of this appliance), "acme" (issued by a public CA) or "provided" (files of yours).',
+    ),
+  acme: acme.prefault({}).describe('Certificates by ACME. Contact of the account is identity.admin_email.'),
+  provided: z
+    .array(
+      z.strictObject({
+        certificate: folder
+          .min(1, 'must not be empty')
+          .describe('PEM file: the certificate, then its chain.'),
+        key: folder
+          .min(1, 'must not be empty')
+          .describe('PEM file of its private key; nobody else may be able to read it.'),
+      }),
+    )
+    .default([])
+    .describe(
+      'Certificates of yours, each a "certificate" and a "key" file, taken for the hosts that they name and read again when they change.',
+    ),
+})
+
 const application = z.strictObject({
   source: plainText(2000)
     .refine(
@@ -175,6 +276,12 @@ const keys = z.strictObject({
   dkim_key: secret('keys.dkim_key', text(values.checkRsaKey)).describe(
     'Key that signs outgoing mail (DKIM): RSA 2048, PKCS#8 PEM. Its public half stands in the DNS records.',
   ),
+  acme_account_key: secret('keys.acme_account_key', text(values.checkEcKey))
+    .optional()
+    .describe(
+      'Key of the ACME account: EC P-256, PKCS#8 PEM. Default: made and kept sealed by the appliance.',
+    )
+    .meta({ examples: ['-----BEGIN PRIVATE KEY-----...'] }),
   recovery: z
     .array(text(values.checkAgeRecipient))
     .default([])
@@ -196,15 +303,7 @@ export const caretakerSchema = z.strictObject({
     .describe('Stand by: serve nothing but a page with this reason (a text), or false.'),
   storage: storage.prefault({}).describe('Where data lies.'),
   gateway: gateway.prefault({}).describe('The HTTPS front.'),
-  tls: z
-    .strictObject({
-      mode: z
-        .enum(['own-ca'])
-        .default('own-ca')
-        .describe('Where certificates come from: "own-ca" (issued by the CA of this appliance).'),
-    })
-    .prefault({})
-    .describe('Certificates.'),
+  tls: tls.prefault({}).describe('Certificates.'),
   postgres: z
     .strictObject({
       major: z
@@ -223,7 +322,7 @@ export const caretakerSchema = z.strictObject({
         .string()
         .refine(
           isAppName,
-          'must be a name: 1 to 40 of a-z, 0-9 and -, a letter first, no - last, and none of appliance, daemon, gateway, config, storage, operations',
+          'must be a name: 1 to 40 of a-z, 0-9 and -, a letter first, no - last, and none of appliance, daemon, gateway, config, storage, operations, certificates',
         ),
       application,
     )

@@ -22,7 +22,6 @@ const UNBUILT_KEYS = new Map(
 export const UNBUILT_VALUES: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
     'storage.backend': ['lvm'],
-    'tls.mode': ['acme', 'provided'],
   }),
 )
 

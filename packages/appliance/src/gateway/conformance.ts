@@ -96,6 +96,36 @@ export function describeGateway(name: string, makeLab: () => Promise<GatewayLab>
       })
     })
 
+    describe('challenges of an ACME server', () => {
+      const PLACE = '/.well-known/acme-challenge/'
+
+      test('are answered over HTTP for hosts, aliases and names it does not know, without a redirect', async () => {
+        await use({ routes: [route({ aliases: ['www.localhost'] })] })
+        await lab.prove('token-1_A', 'token-1_A.thumbprint')
+        for (const host of [HOST, 'www.localhost', 'unknown.localhost']) {
+          const answer = await lab.request({ host, path: `${PLACE}token-1_A`, plain: true })
+          expect(answer).toMatchObject({ status: 200, body: 'token-1_A.thumbprint' })
+        }
+        expect(upstream.seen).toEqual([])
+      })
+
+      test('are answered in service mode', async () => {
+        await use({ service: REASON })
+        await lab.prove('token-2', 'token-2.thumbprint')
+        const answer = await get(`${PLACE}token-2`, { plain: true })
+        expect(answer).toMatchObject({ status: 200, body: 'token-2.thumbprint' })
+      })
+
+      test('that are not ours are treated as any other path, and no path leads out of the folder', async () => {
+        await use({})
+        for (const path of [`${PLACE}unknown`, `${PLACE}..%2fconfig.json`, `${PLACE}../config.json`, PLACE]) {
+          expect((await get(path, { plain: true })).status).toBe(308)
+        }
+        expect((await get(`${PLACE}unknown`)).status).toBe(200)
+        expect(upstream.seen).toEqual([`GET ${PLACE}unknown`])
+      })
+    })
+
     describe('service page', () => {
       test('answers every path and method over HTTP and HTTPS', async () => {
         await use({ service: REASON })

@@ -73,6 +73,8 @@ export interface GatewayPaths {
   /** Why the gateway ended, an ErrorReport as JSON; absent while it runs. */
   readonly failureFile: string
   readonly controlSocket: string
+  /** Answers to HTTP-01 challenges of ACME: a file for each token, its content the answer. Served in every state. */
+  readonly challengeFolder: string
 }
 
 /** `runFolder` holds the control socket; its path must be short enough for one. */
@@ -86,5 +88,6 @@ export function gatewayPaths(
     configFile: join(folder, 'config.json'),
     failureFile: join(folder, 'failure.json'),
     controlSocket: join(runFolder, 'gateway.sock'),
+    challengeFolder: join(folder, 'challenges'),
   }
 }

@@ -21,6 +21,8 @@ export interface GatewayLab {
   upload(request: LabRequest, sizeBytes: number): Promise<LabAnswer & { readonly sha256: string }>
   /** Sends a request and goes away when `signal` fires. */
   abandon(request: LabRequest, signal: AbortSignal): void
+  /** Puts the answer to an HTTP-01 challenge where `GatewayPaths.challengeFolder` says. */
+  prove(token: string, answer: string): Promise<void>
   /** The most memory the gateway has used so far, in bytes. */
   peakMemoryBytes(): Promise<number>
   /** Kills the gateway without warning and starts it again; ends when it answers. */

@@ -64,6 +64,14 @@ export function parseHost(header: string | undefined): string | undefined {
   return (match?.[1] ?? match?.[2])?.toLowerCase()
 }
 
+/**
+ * The token of an HTTP-01 challenge (RFC 8555, 8.3) that a path asks for; undefined for every other path. It is
+ * answered before all else: in service mode, for aliases and without a redirect.
+ */
+export function challengeToken(path: string): string | undefined {
+  return /^\/\.well-known\/acme-challenge\/([A-Za-z0-9_-]{1,256})$/.exec(path)?.[1]
+}
+
 /** Where a request wants to go. */
 export interface Target extends Pick<RequestLine, 'host' | 'path'> {
   /** Host and port as the client wrote them, where {@link RequestLine.host} was taken from: the Host it asked for. */

@@ -16,6 +16,8 @@ export interface Job {
   /** What happens when it was due while the appliance was off: caught up once, or not at all. */
   readonly missed: 'once' | 'skip'
   readonly timeoutMs: number
+  /** Whether there is something for it to do now, whatever its schedule says. Looked at every little while. */
+  wakes?(): Promise<boolean>
   /** Why it does not run in the present state; undefined when it does. */
   refusal(): Promise<string | undefined>
   /**

@@ -1,4 +1,5 @@
 import { isAppError } from '@caretaker/kernel/errors.ts'
+import { SECOND_MS } from '@caretaker/kernel/time.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { type DueRun, decide, settledUntil } from './decide.ts'
 import { appendHistory, readHistory } from './history.ts'
@@ -20,6 +21,9 @@ interface Look {
   readonly atMs: number
 }
 
+/** How often a job is asked whether there is something for it to do out of turn. */
+const WAKES_EVERY_MS = 15 * SECOND_MS
+
 const STILL_RUNNING = 'it was still running'
 const STILL_WAITING = 'it still waits for its turn'
 
@@ -32,6 +36,7 @@ export class JobLane {
   readonly #queue = new Map<string, DueRun>()
   readonly #looks = new Map<string, Look>()
   #running: { readonly job: Job; readonly ended: Promise<void> } | undefined
+  readonly #askedAtMs = new Map<string, number>()
   #lastTickMs = 0
 
   constructor(events: LaneEvents) {
@@ -65,6 +70,7 @@ export class JobLane {
       if (!jobs.some((job) => job.name === name)) this.#queue.delete(name)
     }
     for (const job of jobs) await this.#notice(around, job)
+    for (const job of jobs) await this.#wake(around, job)
     if (begin) this.#begin(around, jobs, signal)
   }
 
@@ -90,6 +96,18 @@ export class JobLane {
     const next = nextDue(job.schedule, since && since > now ? since : now)
     const nextMs = next?.getTime() ?? Number.POSITIVE_INFINITY
     this.#looks.set(job.name, { key, atMs: isElsewhere ? now.getTime() : nextMs })
+  }
+
+  /** A job that sees something to do is run at once; nothing of its schedule is left out for that. */
+  async #wake({ ports: { clock } }: JobSurrounding, job: Job): Promise<void> {
+    if (!job.wakes || this.#queue.has(job.name) || this.running === job.name) return
+    const nowMs = clock.monotonicMs()
+    const askedAtMs = this.#askedAtMs.get(job.name) ?? Number.NEGATIVE_INFINITY
+    if (nowMs - askedAtMs < WAKES_EVERY_MS) return
+    this.#askedAtMs.set(job.name, nowMs)
+    if (await job.wakes()) {
+      this.#queue.set(job.name, { scheduledFor: clock.now(), trigger: 'schedule', dueTimes: 1 })
+    }
   }
 
   /**

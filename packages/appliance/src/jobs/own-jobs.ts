@@ -3,6 +3,8 @@ import { HOUR_MS, MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { formatBytes } from '@caretaker/kernel/units.ts'
 import type { Appliance } from '../lifecycle/appliance.ts'
 import { boundLogs, renewCertificatesLocked } from '../lifecycle/housekeeping.ts'
+import { withGuests } from '../lifecycle/lock-guests.ts'
+import { areCertificatesDue } from '../lifecycle/tend-certificates.ts'
 import { cleanLogs } from './clean-logs.ts'
 import type { Job } from './job.ts'
 
@@ -20,17 +22,28 @@ export function ownJobs(appliance: Appliance): readonly Job[] {
   )
 }
 
-/** A certificate has a third of its life left when it is due, so a day more or less does no harm. */
+/**
+ * A certificate has a third of its life left when it is due, so a day more or less does no harm; what failed, a file
+ * that a person has changed, and a certificate that is about to end are seen sooner. That a certificate could not be had
+ * is the matter of the part `certificates`, not a failure of the job.
+ */
 function certificates(appliance: Appliance): OwnJob {
   return {
     name: 'certificates',
     pattern: '20 4 * * *',
     missed: 'once',
     timeoutMs: 10 * MINUTE_MS,
+    wakes: () => areCertificatesDue(appliance),
     async work(output, signal) {
-      const result = await renewCertificatesLocked(appliance, signal)
-      if (result && result.outcome !== 'done') throw failureOf(result.errors[0])
-      output(result ? 'The certificates were renewed.' : 'No certificate has to be renewed yet.', 'stdout')
+      const { operations, failure } = await withGuests(appliance.stateFolder, () =>
+        renewCertificatesLocked(appliance, { emit: () => undefined, signal }),
+      )
+      const failed = operations.find(({ outcome }) => outcome !== 'done')
+      if (failed && !failure) throw failureOf(failed.errors[0])
+      for (const { operation, outcome } of operations) output(`${operation}: ${outcome}`, 'stdout')
+      if (failure) output(`${failure.what}: ${failure.why}`, 'stderr')
+      else if (operations.length === 0) output('No certificate has to be renewed yet.', 'stdout')
+      else output('The certificates were renewed.', 'stdout')
       return undefined
     },
   }

@@ -167,6 +167,7 @@ export async function removeApp(
         nothing_to_do: false,
         operations: [result],
         errors: result.errors,
+        warnings: [],
         exit_code: result.exit_code,
       }
     },

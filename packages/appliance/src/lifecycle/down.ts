@@ -38,6 +38,7 @@ export async function down(
       nothing_to_do: results.length === 0,
       operations: results,
       errors: results.flatMap((result) => result.errors),
+      warnings: [],
       exit_code: failed?.exit_code ?? 0,
     }
   })

@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import { createPlan, planStep } from '@caretaker/steps/plan.ts'
 import { isNothingToDo, previewPlan } from '@caretaker/steps/preview.ts'
-import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
+import { runPlanLocked } from '@caretaker/steps/runner.ts'
 import { boundLog } from '../runtime/logs.ts'
 import { type Appliance, runnerFor } from './appliance.ts'
 import { applianceSteps } from './plan-up.ts'
 import { refreshGateway } from './refresh-gateway.ts'
 import { certificatesEnsure } from './steps/certificates.ts'
+import { type TendOptions, type TendResult, tendCertificatesLocked } from './tend-certificates.ts'
 
 /** Sets logs aside that have become too large. */
 export async function boundLogs({ ports, folders }: Appliance): Promise<void> {
@@ -19,12 +20,13 @@ export async function boundLogs({ ports, folders }: Appliance): Promise<void> {
 }
 
 /**
- * Renews certificates that have a third of their life left; undefined when there are none. The caller holds the lock.
+ * Renews what the own authority has issued and has a third of its life left, and gets what is due from elsewhere. Gives
+ * what was done, and what is wrong with certificates now. The caller holds the lock.
  */
 export async function renewCertificatesLocked(
   appliance: Appliance,
-  signal: AbortSignal,
-): Promise<OperationResult | undefined> {
+  options: TendOptions,
+): Promise<TendResult> {
   const registry = applianceSteps(appliance)
   const plan = createPlan({
     name: 'renew-certificates',
@@ -32,12 +34,10 @@ export async function renewCertificatesLocked(
     onFailure: 'stop',
     steps: [planStep(certificatesEnsure(appliance), null, 'appliance')],
   })
-  if (isNothingToDo(await previewPlan(registry, plan, signal))) return undefined
-  const result = await runPlanLocked(
-    runnerFor(appliance, registry, () => undefined),
-    plan,
-    signal,
-  )
-  if (result.outcome === 'done') await refreshGateway(appliance)
-  return result
+  const own = isNothingToDo(await previewPlan(registry, plan, options.signal))
+    ? undefined
+    : await runPlanLocked(runnerFor(appliance, registry, options.emit), plan, options.signal)
+  if (own?.outcome === 'done') await refreshGateway(appliance)
+  const { operations, failure } = await tendCertificatesLocked(appliance, options)
+  return { operations: own ? [own, ...operations] : operations, failure }
 }

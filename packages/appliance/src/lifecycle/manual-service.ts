@@ -92,6 +92,7 @@ function reportOf(results: readonly OperationResult[], error: ErrorReport | unde
     nothing_to_do: false,
     operations: results,
     errors: [...results.flatMap((result) => result.errors), ...(error ? [error] : [])],
+    warnings: [],
     exit_code: failed?.exit_code ?? error?.exit_code ?? 0,
   }
 }

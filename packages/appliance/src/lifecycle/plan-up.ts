@@ -1,15 +1,20 @@
 import { createPlan, createRegistry, type Plan, planStep, type StepRegistry } from '@caretaker/steps/plan.ts'
 import type { Application } from '../application/application.ts'
+import type { WantedCertificate } from '../certificates/wanted.ts'
 import type { PinnedSource } from '../release/release.ts'
 import { APPLIANCE } from '../runtime/runtime.ts'
 import { POSTGRES_SERVICE } from './app-database.ts'
 import type { Appliance } from './appliance.ts'
 import type { Facts } from './facts.ts'
 import { GATEWAY_SERVICE } from './gateway-service.ts'
+import { acmeDownload, acmeFinalize } from './steps/acme-finalize.ts'
+import { acmeAccount, acmeOrder } from './steps/acme-order.ts'
+import { acmeValidate } from './steps/acme-validate.ts'
 import { appCommit } from './steps/app-commit.ts'
 import { appMigrate } from './steps/app-migrate.ts'
 import { appForget, unitRemove } from './steps/app-remove.ts'
 import { certificatesEnsure } from './steps/certificates.ts'
+import { certificatesServe } from './steps/certificates-serve.ts'
 import { gatewayRoute } from './steps/gateway-route.ts'
 import { gatewayStart } from './steps/gateway-start.ts'
 import { databaseCreate, postgresCreate, postgresStart } from './steps/postgres.ts'
@@ -22,6 +27,8 @@ import { storagePrepare } from './steps/storage-prepare.ts'
 import { unitCreate } from './steps/unit-create.ts'
 import { userCreate } from './steps/user-create.ts'
 
+const CERTIFICATES = 'certificates'
+
 /** Every kind of step that a journal of this appliance can name. */
 export function applianceSteps(appliance: Appliance): StepRegistry {
   return createRegistry([
@@ -29,6 +36,12 @@ export function applianceSteps(appliance: Appliance): StepRegistry {
     userCreate(appliance),
     programsStage(appliance),
     certificatesEnsure(appliance),
+    acmeAccount(appliance),
+    acmeOrder(appliance),
+    acmeValidate(appliance),
+    acmeFinalize(appliance),
+    acmeDownload(appliance),
+    certificatesServe(appliance),
     storagePrepare(appliance),
     releasePrepare(appliance),
     unitCreate(appliance),
@@ -137,6 +150,33 @@ export function planStopApp(
       ...names.map((service) => planStep(serviceStop(appliance), { app, service }, `${app}.${service}`)),
       planStep(secretsRemove(appliance), { app }, app),
     ],
+  })
+}
+
+/** Gets one certificate from the ACME server. Nothing of it is noticed by visitors before it is served. */
+export function planObtain(appliance: Appliance, wanted: WantedCertificate): Plan {
+  const input = { name: wanted.name, hosts: wanted.hosts }
+  return createPlan({
+    name: `obtain-${wanted.name}`,
+    purpose: `get the certificate for ${wanted.hosts.join(', ')}`,
+    onFailure: 'stop',
+    steps: [
+      planStep(acmeAccount(appliance), null, CERTIFICATES),
+      planStep(acmeOrder(appliance), input, CERTIFICATES),
+      planStep(acmeValidate(appliance), input, CERTIFICATES),
+      planStep(acmeFinalize(appliance), input, CERTIFICATES),
+      planStep(acmeDownload(appliance), input, CERTIFICATES),
+    ],
+  })
+}
+
+/** Has the gateway show the certificates that were chosen. */
+export function planServeCertificates(appliance: Appliance): Plan {
+  return createPlan({
+    name: 'serve-certificates',
+    purpose: 'show the certificates',
+    onFailure: 'stop',
+    steps: [planStep(certificatesServe(appliance), null, CERTIFICATES)],
   })
 }
 

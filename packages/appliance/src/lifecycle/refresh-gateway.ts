@@ -1,24 +1,22 @@
 import { hashOf } from '@caretaker/kernel/json.ts'
 import type { GatewayConfig, ServiceReason } from '../gateway/gateway-config.ts'
 import type { Appliance } from './appliance.ts'
+import { chooseForHosts, gatewayCertificates } from './chosen-certificates.ts'
 import { observeApps, observeState } from './observe.ts'
 import { certificateNames, gatewayConfig } from './routes.ts'
 
 /** The config that the gateway should have now. Certificates that are not made yet are left out. */
 export async function computeGatewayConfig(appliance: Appliance): Promise<GatewayConfig> {
-  const { ports, config, folders } = appliance
+  const { ports, config } = appliance
+  const certificates = gatewayCertificates(await chooseForHosts(appliance))
   const state = await observeState(appliance)
   const now = ports.clock.now().toISOString()
-  const wanted = gatewayConfig(config, folders.certificates, state, await observeApps(appliance), now)
-  const made = await Promise.all(
-    wanted.certificates.map(async (entry) => (await ports.files.stat(entry.certificateFile)) !== undefined),
-  )
-  const complete = { ...wanted, certificates: wanted.certificates.filter((_, index) => made[index]) }
-  return keepSince(complete, await readGatewayConfig(appliance))
+  const wanted = gatewayConfig(config, certificates, state, await observeApps(appliance), now)
+  return keepSince(wanted, await readGatewayConfig(appliance))
 }
 
 /** The config that the gateway was given last; undefined when there is none or it is damaged. */
-async function readGatewayConfig(appliance: Appliance): Promise<GatewayConfig | undefined> {
+export async function readGatewayConfig(appliance: Appliance): Promise<GatewayConfig | undefined> {
   const text = await appliance.ports.files.readText(appliance.gatewayPaths.configFile)
   try {
     return text === undefined ? undefined : (JSON.parse(text) as GatewayConfig)
@@ -63,7 +61,9 @@ async function compareGateway(
   const status = await appliance.gateway.status().catch(() => undefined)
   if (!status) return 'no-answer'
   const wanted = await computeGatewayConfig(appliance)
-  if (wanted.certificates.length < certificateNames(appliance.config).length) return 'no-certificates'
+  const covered = new Set(wanted.certificates.flatMap(({ hosts }) => hosts))
+  const all = certificateNames(appliance.config).flatMap(({ hosts }) => hosts)
+  if (!all.every((host) => covered.has(host))) return 'no-certificates'
   return status.configHash === hashOf(wanted) ? 'current' : 'behind'
 }
 

@@ -1,7 +1,6 @@
-import { join } from 'node:path'
 import { SECOND_MS } from '@caretaker/kernel/time.ts'
 import type { Config } from '../config/config.ts'
-import type { GatewayConfig, Route, ServiceReason } from '../gateway/gateway-config.ts'
+import type { GatewayCertificate, GatewayConfig, Route, ServiceReason } from '../gateway/gateway-config.ts'
 import type { AppRecord } from './app-records.ts'
 import type { ApplianceState } from './appliance-state.ts'
 
@@ -16,7 +15,7 @@ export interface RoutedApp {
 /** The one config of the gateway that follows from the config of the appliance and its state. Pure. */
 export function gatewayConfig(
   config: Config,
-  certificatesFolder: string,
+  certificates: readonly GatewayCertificate[],
   state: ApplianceState,
   apps: readonly RoutedApp[],
   now: string,
@@ -27,11 +26,7 @@ export function gatewayConfig(
     applianceId: config.id,
     ...(http_port === null ? {} : { http: { host: bind, port: http_port } }),
     https: { host: bind, port: https_port },
-    certificates: certificateNames(config).map(({ name, hosts }) => ({
-      hosts: [...hosts],
-      certificateFile: join(certificatesFolder, `${name}.crt`),
-      keyFile: join(certificatesFolder, `${name}.key`),
-    })),
+    certificates: [...certificates],
     routes: names.map((name) =>
       routeOf(
         config,

@@ -69,7 +69,7 @@ describe('up', () => {
   it('does nothing the second time, and journals no operation', async () => {
     const before = await lab.operations()
     const report = await bringUp()
-    expect(report).toEqual({ nothing_to_do: true, operations: [], errors: [], exit_code: 0 })
+    expect(report).toEqual({ nothing_to_do: true, operations: [], errors: [], warnings: [], exit_code: 0 })
     expect(await lab.operations()).toEqual(before)
   })
 

@@ -17,6 +17,7 @@ import { applianceSteps, planApp, planBase, planFront } from './plan-up.ts'
 import { isGatewayCurrent, refreshGateway } from './refresh-gateway.ts'
 import { keepBallast } from './state-disk.ts'
 import { stopApps, strayPlans, strayServices } from './stop-apps.ts'
+import { tendCertificatesLocked } from './tend-certificates.ts'
 import { wantedRelease } from './wanted-release.ts'
 
 export interface UpOptions {
@@ -29,6 +30,8 @@ export interface UpReport {
   readonly nothing_to_do: boolean
   readonly operations: readonly OperationResult[]
   readonly errors: readonly ErrorReport[]
+  /** What does not keep anything from being served, as a certificate that could not be had. */
+  readonly warnings: readonly ErrorReport[]
   readonly exit_code: ExitCode
 }
 
@@ -65,6 +68,7 @@ export async function upLocked(
       if (appliance.config.standby !== false || (await work.facts()).manual) await work.onlyServicePage()
       else await work.apps()
     }
+    await work.certificates()
   } finally {
     await work.end()
   }
@@ -72,7 +76,7 @@ export async function upLocked(
 }
 
 /** Ids of operations that {@link UpWork} runs itself. */
-const IS_START = /^\d+-\d+-(up|start-.+)-[^-]+$/
+const IS_START = /^\d+-\d+-(up|start-.+|obtain-.+|serve-certificates)-[^-]+$/
 
 /** One run of `up`. */
 class UpWork {
@@ -81,6 +85,7 @@ class UpWork {
   readonly #signal: AbortSignal
   readonly #operations: OperationResult[] = []
   readonly #errors: ErrorReport[] = []
+  readonly #warnings: ErrorReport[] = []
   /** Interrupted starts: how they end does not count, since this run does the same anew. */
   readonly #superseded = new Set<string>()
   #cancelled = false
@@ -160,6 +165,18 @@ class UpWork {
     this.#operations.push(...(await stopApps(this.#appliance, this.#emit, this.#signal, options)))
   }
 
+  /** Certificates from elsewhere: last, since nothing waits for them, and also when only the service page is shown. */
+  async certificates(): Promise<void> {
+    if (this.#signal.aborted) return
+    const { operations, failure } = await tendCertificatesLocked(this.#appliance, {
+      emit: this.#emit,
+      signal: this.#signal,
+    })
+    this.#operations.push(...operations)
+    for (const { operation } of operations) this.#superseded.add(operation)
+    if (failure) this.#warnings.push(failure)
+  }
+
   async report(): Promise<UpReport> {
     const failed = this.#operations.filter(
       (result) => result.outcome !== 'done' && !this.#superseded.has(result.operation),
@@ -168,11 +185,17 @@ class UpWork {
       ...failed.map((result) => result.exit_code),
       ...this.#errors.map((error) => error.exit_code),
     ]
+    const warned: ExitCode = this.#warnings.length > 0 ? 3 : 0
     return {
-      nothing_to_do: this.#operations.length === 0 && this.#errors.length === 0 && !this.#cancelled,
+      nothing_to_do:
+        this.#operations.length === 0 &&
+        this.#errors.length === 0 &&
+        this.#warnings.length === 0 &&
+        !this.#cancelled,
       operations: this.#operations,
       errors: this.#errors,
-      exit_code: codes.includes(5) ? 5 : (codes[0] ?? (this.#cancelled ? 130 : 0)),
+      warnings: this.#warnings,
+      exit_code: codes.includes(5) ? 5 : (codes[0] ?? (this.#cancelled ? 130 : warned)),
     }
   }
 

@@ -4,7 +4,7 @@ import { isSealed, type Seal } from './seal.ts'
 
 /** Last line of a sealed config: a comment, so that the file stays valid and no line of it moves. */
 const SEAL_LINE = /^# caretaker-seal: ([A-Za-z0-9+/=]+)\n?$/m
-const SECRET_KEYS = new Set(['ca_key', 'age_identity', 'backup_key', 'dkim_key'])
+const SECRET_KEYS = new Set(['ca_key', 'age_identity', 'backup_key', 'dkim_key', 'acme_account_key'])
 
 /** The seal header of a config text; undefined when nothing in it is sealed. */
 export function sealHeaderOf(text: string): string | undefined {
@@ -67,7 +67,12 @@ function secretLeaves(caretaker: YAMLMap | undefined): Leaf[] {
     const app = isMap(pair.value) ? pair.value : undefined
     return mapAt(app, 'secrets')?.items ?? []
   })
-  return [...keys, ...ofApps].flatMap((pair) => {
+  const acme = mapAt(mapAt(caretaker, 'tls'), 'acme')
+  const ofAcme = [
+    ...(mapAt(acme, 'external_account')?.items ?? []).filter((pair) => nameOf(pair) === 'hmac_key'),
+    ...(mapAt(acme, 'dns')?.items ?? []).filter((pair) => nameOf(pair) === 'tsig_secret'),
+  ]
+  return [...keys, ...ofAcme, ...ofApps].flatMap((pair) => {
     const node = pair.value as Node | null
     if (!isScalar(node) || typeof node.value !== 'string' || !node.range) return []
     return [{ name: nameOf(pair), value: node.value, start: node.range[0], end: node.range[1] }]

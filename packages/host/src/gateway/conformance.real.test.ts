@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { authorityCertificate, createAuthorityKey } from '@caretaker/appliance/certificates/authority.ts'
@@ -44,6 +44,10 @@ describeGateway('embedded', async (): Promise<GatewayLab> => {
       child.kill('SIGKILL')
       await once(child, 'exit')
       child = await startGateway(state)
+    },
+    async prove(token, answer) {
+      await mkdir(paths.challengeFolder, { recursive: true })
+      await writeFile(join(paths.challengeFolder, token), answer)
     },
     async close() {
       child.kill('SIGTERM')

@@ -4,6 +4,7 @@ import type { AppTraffic } from '@caretaker/appliance/gateway/gateway.ts'
 import type { Endpoint, GatewayConfig, Route } from '@caretaker/appliance/gateway/gateway-config.ts'
 import { requestHeaders, requestIdFor } from '@caretaker/appliance/gateway/headers.ts'
 import {
+  challengeToken,
   compileRoutes,
   decide,
   httpsUrl,
@@ -34,6 +35,8 @@ export interface FrontOptions {
   readonly log: LogLine | undefined
   /** Port people type for HTTPS. */
   readonly publicPort: () => number
+  /** The answer to an HTTP-01 challenge; undefined for a token that is not ours. */
+  readonly challengeAnswer: (token: string) => Promise<string | undefined>
 }
 
 /** Answers every request, by the config in force at that moment. */
@@ -136,6 +139,9 @@ export class Front {
     if (refusal) return this.#refuse(arrival, refusal)
     const target = parseTarget(url, headers.host)
     if (!target) return this.#reply(arrival, PAGES.badRequest, undefined)
+    const token = challengeToken(target.path)
+    const proof = token === undefined ? undefined : await this.#options.challengeAnswer(token)
+    if (proof !== undefined) return this.#prove(arrival, proof)
     const secure = exchange.secure || (peer.trusted && headers['x-forwarded-proto'] === 'https')
     const arrivedMs = performance.now()
     for (;;) {
@@ -226,6 +232,16 @@ export class Front {
   #redirect(arrival: Arrival, location: string): void {
     const headers = { location, 'content-length': '0', 'x-request-id': arrival.requestId }
     this.#send(arrival, { status: 308, headers, body: '' }, undefined)
+  }
+
+  #prove(arrival: Arrival, proof: string): void {
+    const headers = {
+      'content-type': 'application/octet-stream',
+      'content-length': String(Buffer.byteLength(proof)),
+      'x-request-id': arrival.requestId,
+    }
+    const body = arrival.exchange.request.method === 'HEAD' ? '' : proof
+    this.#send(arrival, { status: 200, headers, body }, undefined)
   }
 
   #send(arrival: Arrival, answer: PageResponse, app: string | undefined): void {

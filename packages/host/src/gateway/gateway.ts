@@ -1,6 +1,7 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { join } from 'node:path'
 import type { GatewayPaths, GatewayStatus } from '@caretaker/appliance/gateway/gateway.ts'
 import type { GatewayConfig } from '@caretaker/appliance/gateway/gateway-config.ts'
 import { parseGatewayConfig } from '@caretaker/appliance/gateway/parse-config.ts'
@@ -76,8 +77,14 @@ class EmbeddedGateway implements RunningGateway {
 
   constructor(options: GatewayOptions) {
     this.#options = options
-    const { accessLog, log } = options
-    this.#front = new Front({ accessLog, log, publicPort: () => this.#publicPort() })
+    const { accessLog, log, paths } = options
+    this.#front = new Front({
+      accessLog,
+      log,
+      publicPort: () => this.#publicPort(),
+      challengeAnswer: (token) =>
+        readFile(join(paths.challengeFolder, token), 'utf8').catch(() => undefined),
+    })
   }
 
   async start(): Promise<void> {

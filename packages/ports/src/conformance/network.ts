@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Listener, Network } from '../network.ts'
 
@@ -7,6 +8,8 @@ export interface NetworkUnderTest {
   readonly teapot: string
   /** A port that a process listens on, and which one. */
   readonly listening: { readonly port: number; readonly by: Listener }
+  /** A TLS server on loopback that shows this certificate to who asks for this name. */
+  readonly tls: { readonly port: number; readonly serverName: string; readonly certPem: string }
   cleanUp?(): Promise<void>
 }
 
@@ -35,6 +38,14 @@ export function describeNetwork(name: string, make: () => Promise<NetworkUnderTe
       await expect(
         world.network.request({ url: `http://127.0.0.1:${port}/`, timeoutMs: 5000 }),
       ).rejects.toThrow()
+    })
+
+    it('gives the certificate that a TLS server shows, trusted or not, and throws where there is none', async () => {
+      const { port, serverName, certPem } = world.tls
+      const shown = await world.network.servedCertificate('127.0.0.1', port, serverName, 5000)
+      expect(new X509Certificate(shown).fingerprint256).toBe(new X509Certificate(certPem).fingerprint256)
+      const nobody = await world.network.freePort()
+      await expect(world.network.servedCertificate('127.0.0.1', nobody, serverName, 5000)).rejects.toThrow()
     })
 
     it('gives ports that can be listened on', async () => {

@@ -87,7 +87,7 @@ async function secretsInMemory({ appliance: { folders } }: Scene): Promise<reado
 
 async function stateFiles({ appliance }: Scene): Promise<readonly Found[]> {
   const { ports, stateFolder, folders, gatewayPaths } = appliance
-  const paths = ['facts.json', 'secrets.json'].map((name) => join(stateFolder, name))
+  const paths = ['facts.json', 'secrets.json', 'certificates.json'].map((name) => join(stateFolder, name))
   paths.push(gatewayPaths.configFile)
   for (const folder of [folders.apps, folders.processes])
     for (const { name } of (await ports.files.list(folder)) ?? [])

@@ -1,14 +1,9 @@
-import { join } from 'node:path'
-import { DAY_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
-import { isIssuedBy, parseCertificate } from '../../certificates/renewal.ts'
+import { SECOND_MS } from '@caretaker/kernel/time.ts'
 import { readFacts } from '../facts.ts'
-import { authorityFile } from '../gateway-service.ts'
 import { certificateNames } from '../routes.ts'
+import { certificates } from './certificate-checks.ts'
 import type { ApplianceCheck, Found, Scene } from './finding.ts'
-import { wholeDays } from './machine-checks.ts'
 
-/** Certificates are renewed long before; one that is so near its end was not. */
-const EXPIRES_SOON_MS = 10 * DAY_MS
 const RESOLVE_LIMIT_MS = 2 * SECOND_MS
 
 /** What visitors meet first. */
@@ -60,52 +55,6 @@ async function gateway({ appliance }: Scene): Promise<readonly Found[]> {
   if (!status.https) {
     const next = 'Look at "caretaker logs gateway", then "caretaker up"'
     found.push({ code: 'GATEWAY_UNREACHABLE', what: 'the gateway runs and listens nowhere', next })
-  }
-  return found
-}
-
-async function certificates({ appliance }: Scene): Promise<readonly Found[]> {
-  const { ports: our, config, folders } = appliance
-  const authority = await our.files.readText(authorityFile(appliance))
-  const { startedBefore } = await readFacts(our.files, appliance.stateFolder)
-  if (!startedBefore) return []
-  const next = 'caretaker up'
-  if (authority === undefined) {
-    const what = `${authorityFile(appliance)} is missing; one made anew has to be trusted anew`
-    return [{ code: 'CERTIFICATE_INVALID', what, next }]
-  }
-  const status = await appliance.gateway.status().catch(() => undefined)
-  const served = new Set(status?.certificates.map(({ fingerprint }) => fingerprint))
-  const found: Found[] = []
-  for (const { name } of certificateNames(config)) {
-    const path = join(folders.certificates, `${name}.crt`)
-    const pem = await our.files.readText(path)
-    const keyThere = await our.files.stat(join(folders.certificates, `${name}.key`))
-    if (pem === undefined || !keyThere) {
-      const what = `${pem === undefined ? path : join(folders.certificates, `${name}.key`)} is missing`
-      found.push({ code: 'CERTIFICATE_INVALID', what, next })
-      continue
-    }
-    let certificate: ReturnType<typeof parseCertificate>
-    try {
-      certificate = parseCertificate(pem)
-    } catch {
-      found.push({ code: 'CERTIFICATE_INVALID', what: `${path} is no certificate`, next })
-      continue
-    }
-    const leftMs = certificate.validToDate.getTime() - our.clock.now().getTime()
-    if (leftMs < EXPIRES_SOON_MS) {
-      const what = leftMs < 0 ? `${path} has ended` : `${path} ends in ${wholeDays(leftMs)} days`
-      found.push({ code: 'CERTIFICATE_EXPIRING', what, next })
-    }
-    if (!isIssuedBy(pem, authority)) {
-      const what = `${path} was not issued by ${authorityFile(appliance)}`
-      found.push({ code: 'CERTIFICATE_FOREIGN', what, next })
-    }
-    if (status && !served.has(certificate.fingerprint256.replaceAll(':', '').toLowerCase())) {
-      const what = `the gateway shows another certificate than ${path}`
-      found.push({ code: 'CERTIFICATE_NOT_SERVED', what, next })
-    }
   }
   return found
 }

@@ -7,6 +7,7 @@ import { defineStep } from '@caretaker/steps/step.ts'
 import { coversHosts, isIssuedBy, needsRenewal, parseCertificate } from '../../certificates/renewal.ts'
 import { ensureServerCertificate } from '../../certificates/server-certificate.ts'
 import type { Appliance } from '../appliance.ts'
+import { chooseForHosts, fingerprintOf } from '../chosen-certificates.ts'
 import { authorityFile } from '../gateway-service.ts'
 import { refreshGateway } from '../refresh-gateway.ts'
 import { certificateNames } from '../routes.ts'
@@ -89,17 +90,11 @@ async function servedFingerprints(appliance: Appliance): Promise<ReadonlySet<str
 
 /** Whether a gateway that runs serves the certificates that lie on disk, and not earlier ones. */
 async function areServed(appliance: Appliance): Promise<boolean> {
-  const { ports, config, folders } = appliance
   const served = await servedFingerprints(appliance)
   if (!served) return true
-  for (const { name } of certificateNames(config)) {
-    const pem = await ports.files.readText(join(folders.certificates, `${name}.crt`))
-    if (pem === undefined || !served.has(fingerprintOf(pem))) return false
-  }
-  return true
+  const chosen = await chooseForHosts(appliance)
+  return chosen.every(({ candidate }) => served.has(fingerprintOf(candidate.pem)))
 }
-
-const fingerprintOf = (pem: string) => parseCertificate(pem).fingerprint256.replaceAll(':', '').toLowerCase()
 
 function isCertificateGood(pem: string, hosts: readonly string[], authorityPem: string, now: Date): boolean {
   try {

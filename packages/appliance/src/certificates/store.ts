@@ -1,0 +1,82 @@
+import { join } from 'node:path'
+import { sha256 } from '@caretaker/kernel/json.ts'
+import type { Secret } from '@caretaker/kernel/secrets.ts'
+import { writeDurably } from '@caretaker/ports/durable.ts'
+import type { Files } from '@caretaker/ports/files.ts'
+import type { Candidate, CertificateSource } from './choose.ts'
+import { parseCertificate } from './renewal.ts'
+
+/** `app-shop.acme-0123456789ab.crt`: a pair never changes, a new one has another name. */
+const FILE = /^(.+)\.(acme|provided)-([0-9a-f]{12})\.crt$/
+
+/**
+ * Keeps a certificate with its key, readable by their owner alone; gives its id. Key first: where the certificate lies,
+ * its key does too, whatever is interrupted.
+ */
+export async function storePair(
+  files: Files,
+  folder: string,
+  name: string,
+  source: Exclude<CertificateSource, 'own-ca'>,
+  pem: string,
+  key: Secret,
+): Promise<string> {
+  const id = sha256(pem).slice(0, 12)
+  const base = join(folder, `${name}.${source}-${id}`)
+  await files.makeFolder(folder, 0o711)
+  await writeDurably(files, `${base}.key`, key.reveal(), 0o600)
+  await writeDurably(files, `${base}.crt`, pem, 0o600)
+  return id
+}
+
+export interface StoredCandidate extends Candidate {
+  readonly id: string
+}
+
+/** What was kept. Damaged certificates are left out. */
+export async function storedPairs(
+  files: Pick<Files, 'list' | 'readText' | 'stat'>,
+  folder: string,
+): Promise<readonly StoredCandidate[]> {
+  const found: StoredCandidate[] = []
+  for (const entry of (await files.list(folder)) ?? []) {
+    const [, name = '', source, id = ''] = FILE.exec(entry.name) ?? []
+    if (source !== 'acme' && source !== 'provided') continue
+    const candidate = await readPair(files, folder, name, source, entry.name.slice(0, -'.crt'.length))
+    if (candidate) found.push({ ...candidate, id })
+  }
+  return found
+}
+
+/** The pair whose files are called `base`; undefined when one is missing or damaged. */
+export async function readPair(
+  files: Pick<Files, 'readText' | 'stat'>,
+  folder: string,
+  name: string,
+  source: CertificateSource,
+  base: string,
+): Promise<Candidate | undefined> {
+  const certificateFile = join(folder, `${base}.crt`)
+  const keyFile = join(folder, `${base}.key`)
+  const pem = await files.readText(certificateFile)
+  if (pem === undefined || (await files.stat(keyFile)) === undefined) return undefined
+  try {
+    parseCertificate(pem)
+  } catch {
+    return undefined
+  }
+  return { source, name, certificateFile, keyFile, pem }
+}
+
+/** Removes the pairs that `keep` does not want any more. */
+export async function removePairs(
+  files: Files,
+  pairs: readonly StoredCandidate[],
+  keep: (pair: StoredCandidate) => boolean,
+): Promise<void> {
+  for (const pair of pairs.filter((entry) => !keep(entry))) {
+    // The certificate first: a key alone is taken for nothing.
+    await files.remove(pair.certificateFile)
+    await files.remove(pair.keyFile)
+  }
+}
