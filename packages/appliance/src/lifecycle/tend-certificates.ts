@@ -47,6 +47,10 @@ export async function tendCertificatesLocked(
   options: TendOptions,
 ): Promise<TendResult> {
   const { ports, config, stateFolder } = appliance
+  // Those of the own authority are looked at where they are made; after a change of mode the others may still be shown.
+  if (config.tls.mode === 'own-ca' && !(await areCertificatesDue(appliance))) {
+    return { operations: [], failure: undefined }
+  }
   const operations: OperationResult[] = []
   let refused: readonly ErrorReport[] = []
   let unshown: ErrorReport | undefined

@@ -82,8 +82,7 @@ class EmbeddedGateway implements RunningGateway {
       accessLog,
       log,
       publicPort: () => this.#publicPort(),
-      challengeAnswer: (token) =>
-        readFile(join(paths.challengeFolder, token), 'utf8').catch(() => undefined),
+      challengeAnswer: (token) => readFile(join(paths.challengeFolder, token), 'utf8').catch(() => undefined),
     })
   }
 
