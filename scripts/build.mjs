@@ -1,7 +1,17 @@
 // Makes dist/: the bundled program and the programs it brings along. Runs on the pinned Node.
-import { cpSync, existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { builtinModules } from 'node:module'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { build } from 'esbuild'
 import { nodeBinary, root } from './bootstrap.mjs'
 import { writeNotices } from './notices.mjs'
@@ -50,6 +60,23 @@ for (const major of [15, 16, 17, 18]) {
   shipped.push(folder)
   if (existsSync(folder)) await stagePostgres(folder, join(programs, `postgres-${major}`))
 }
+const brought = Object.fromEntries(
+  shipped
+    .filter((folder) => existsSync(folder))
+    .map((folder) => [
+      basename(folder),
+      JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version,
+    ]),
+)
+// Tells an installation whether another build brings the same programs.
+writeFileSync(join(programs, 'versions.json'), `${JSON.stringify(brought, null, 2)}\n`)
+// For a machine without this clone: dist/bin/caretaker install.
+mkdirSync(join(target, 'bin'), { recursive: true })
+writeFileSync(
+  join(target, 'bin/caretaker'),
+  '#!/bin/sh\nhere=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd -P)\nexec "$here/programs/node/bin/node" "$here/caretaker/main.js" "$@"\n',
+)
+chmodSync(join(target, 'bin/caretaker'), 0o755)
 cpSync(join(root, 'LICENSE'), join(target, 'LICENSE'))
 writeNotices(
   join(target, 'THIRD-PARTY-NOTICES.md'),

@@ -19,8 +19,14 @@ const { code } = await run(
   nodeBinary(),
   [
     join(root, 'node_modules/vitest/vitest.mjs'),
-    ...['run', '--project', 'engines', '--reporter=default', '--reporter=json'],
-    ...[`--outputFile.json=${report}`, '--passWithNoTests', ...process.argv.slice(2)],
+    'run',
+    '--project',
+    'engines',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    '--passWithNoTests',
+    ...process.argv.slice(2),
   ],
   {
     env: toolEnvironment({

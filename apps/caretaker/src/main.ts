@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { realPath } from '@caretaker/host/real-path.ts'
 import { main } from './cli/main.ts'
 
 /** Settings for what is fetched, taken from our environment; nothing else of it reaches another program. */
@@ -35,7 +36,7 @@ process.exitCode = await main({
   defaultStateFolder: isRoot ? '/var/lib/caretaker' : resolve(home, 'caretaker'),
   nodeBinary: process.execPath,
   mainFile: join(here, 'main.js'),
-  programsFolder: join(here, '..', 'programs'),
+  programsFolder: realPath(join(here, '..', 'programs')),
   outgoing: Object.fromEntries(
     Object.entries(process.env).filter(
       (entry): entry is [string, string] => OUTGOING.test(entry[0]) && entry[1] !== undefined,

@@ -3,7 +3,7 @@ import type { TestAppliance } from './appliance.ts'
 
 /** Signs the guestbook as its form does, with a file. */
 export async function signOver(
-  appliance: TestAppliance,
+  appliance: Pick<TestAppliance, 'request'>,
   fields: Readonly<Record<string, string>>,
   file?: { readonly name: string; readonly bytes: string },
 ) {
@@ -26,7 +26,7 @@ export interface Entry {
 }
 
 /** The entries as the guestbook gives them to a program. */
-export async function entriesOf(appliance: TestAppliance): Promise<readonly Entry[]> {
+export async function entriesOf(appliance: Pick<TestAppliance, 'request'>): Promise<readonly Entry[]> {
   const reply = await appliance.request('/entries.json')
   if (reply.status !== 200) throw new Error(`/entries.json answered ${reply.status}: ${reply.body}`)
   return (JSON.parse(reply.body) as { entries: Entry[] }).entries

@@ -25,6 +25,8 @@ export const ERROR_CODES = {
   COMMAND_NOT_FOUND: entry(10, 'A program that is needed is not installed.'),
   COMMAND_FAILED: entry(1, 'A program that was called ended with an error.'),
   COMMAND_TIMEOUT: entry(1, 'A program that was called did not end in time.'),
+  SYSTEMD_MISSING: entry(10, 'The machine is not run by systemd.'),
+  INSTALLATION_INCOMPLETE: entry(1, 'Something of what "caretaker install" set up is gone or was changed.'),
   SOCKET_PATH_TOO_LONG: entry(2, 'The path of a unix socket is longer than the operating system allows.'),
   PORT_IN_USE: entry(1, 'A network port is taken by another program.'),
   PERMISSIONS_OPEN: entry(1, 'A file or folder of the appliance can be used by others than it should.'),

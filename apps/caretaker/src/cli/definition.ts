@@ -31,6 +31,16 @@ export interface Call {
   readonly output: (line: string, from: OutputStream) => void
   /** Fires on Ctrl-C. */
   readonly signal: AbortSignal
+  /** What systemd told this process in its environment; undefined when it runs under something else. */
+  readonly supervision?: Supervision
+}
+
+/** See sd_notify(3) and sd_watchdog_enabled(3). */
+export interface Supervision {
+  /** Where the state of the service is told. */
+  readonly notifySocket: string
+  /** The longest silence, in ms; undefined when nobody minds. */
+  readonly watchdogMs: number | undefined
 }
 
 export interface Answer {

@@ -4,7 +4,7 @@ import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
 import { redact, redactDeep } from '@caretaker/kernel/secrets.ts'
 import { COMMANDS } from '../commands/all.ts'
 import { VERSION } from '../version.ts'
-import type { Answer, Call, Places } from './definition.ts'
+import type { Answer, Call, Places, Supervision } from './definition.ts'
 import { type Invocation, parseCommandLine } from './program.ts'
 import { createProgress, type ProgressMode } from './progress.ts'
 import { renderError } from './render-error.ts'
@@ -78,6 +78,7 @@ async function run(world: World, { definition, arguments: words, options }: Invo
   const asJson = options.json === true
   const mode = (options.progress ?? (asJson ? 'none' : 'auto')) as ProgressMode
   const emit = createProgress(mode, world.stderr, createStyle(world.stderr, world.env))
+  const supervision = supervisionOf(world.env)
   const { createHost } = await import('@caretaker/host/host.ts')
   const { withBallast } = await import('@caretaker/ports/with-ballast.ts')
   const host = createHost()
@@ -94,6 +95,7 @@ async function run(world: World, { definition, arguments: words, options }: Invo
       if (!asJson) world[from].write(`${redact(line)}\n`)
     },
     signal: world.signal,
+    ...(supervision ? { supervision } : {}),
   }
   const state = await call.ports.files.stat(places.stateFolder)
   if (state && state.kind !== 'folder' && state.kind !== 'link') {
@@ -127,6 +129,13 @@ async function viaDaemon(call: Call, name: string): Promise<Answer | undefined> 
     working_folder: call.workingFolder,
   }
   return runRemotely(run, name, remote, call)
+}
+
+function supervisionOf(env: World['env']): Supervision | undefined {
+  const { NOTIFY_SOCKET, WATCHDOG_USEC } = env
+  if (!NOTIFY_SOCKET) return undefined
+  const watchdogMs = Number(WATCHDOG_USEC) / 1000
+  return { notifySocket: NOTIFY_SOCKET, watchdogMs: watchdogMs > 0 ? watchdogMs : undefined }
 }
 
 function placesOf(world: World, options: Invocation['options']): Places {

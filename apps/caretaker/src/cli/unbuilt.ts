@@ -7,8 +7,6 @@ const UNBUILT: ReadonlySet<string> = new Set([
   'restore',
   'image',
   'user',
-  'install',
-  'uninstall',
   'config package',
   'config scan',
   'app update',

@@ -16,11 +16,13 @@ import { daemon } from './daemon.ts'
 import { doctor } from './doctor.ts'
 import { down } from './down.ts'
 import { gateway } from './gateway.ts'
+import { install, uninstall } from './install.ts'
 import { jobHistory, jobList, jobLogs, jobRun, jobStop } from './job.ts'
 import { logs } from './logs.ts'
 import { operationList, operationResume, operationShow, operationUndo } from './operation.ts'
 import { page } from './page.ts'
 import { serviceOff, serviceOn } from './service.ts'
+import { shutdown } from './shutdown.ts'
 import { status } from './status.ts'
 import { up } from './up.ts'
 
@@ -59,8 +61,11 @@ export const COMMANDS: readonly CommandDefinition[] = [
   operationShow,
   operationResume,
   operationUndo,
+  install,
+  uninstall,
   daemon,
   completion,
   gateway,
+  shutdown,
   complete,
 ]

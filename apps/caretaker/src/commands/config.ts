@@ -19,7 +19,11 @@ export const configCreate: CommandDefinition = {
   details: 'Prints the DNS records to set. The file holds every key: keep a copy away from the machine.',
   arguments: [{ name: 'domain', description: 'domain of the appliance, as example.org' }],
   options: [
-    { flags: '--out <file>', description: 'where to write it (default: appliance.yml in the state folder)' },
+    {
+      flags: '--out <file>',
+      description:
+        'where to write it (default: appliance.yml in /etc/caretaker when installed, else in the state folder)',
+    },
     { flags: '--hostname <name>', description: 'full name of the machine (default: appliance.DOMAIN)' },
     {
       flags: '--admin-email <address>',
@@ -43,14 +47,16 @@ export const configCreate: CommandDefinition = {
   ],
   runs: 'here',
   async handler(call) {
-    const { createConfig } = await import('@caretaker/appliance/lifecycle/create-config.ts')
+    const { createConfig, newConfigFile } = await import('@caretaker/appliance/lifecycle/create-config.ts')
     const text = (name: string) =>
       typeof call.options[name] === 'string' ? (call.options[name] as string) : undefined
     const created = await createConfig(surroundingOf(call), {
       domain: call.arguments[0] ?? '',
       file: resolve(
         call.workingFolder,
-        text('out') ?? call.places.configFile ?? `${call.places.stateFolder}/appliance.yml`,
+        text('out') ??
+          call.places.configFile ??
+          (await newConfigFile(call.ports.files, call.places.stateFolder)),
       ),
       hostname: text('hostname'),
       adminEmail: text('adminEmail'),

@@ -9,13 +9,25 @@ export interface DaemonLog {
   error(message: string, details: object): Promise<void>
 }
 
-/** Writes to `file`; a log that cannot be written (full disk) never stops the daemon. */
-export function createDaemonLog(ports: Pick<Ports, 'files' | 'clock'>, file: string): DaemonLog {
-  const write = async (level: string, message: string, details: object) => {
-    const line = redactDeep({ at: ports.clock.now().toISOString(), level, message, ...details })
+/** Before a line of a service: its severity, see sd-daemon(3). */
+const SEVERITY = { error: '<3>', info: '<6>' } as const
+
+/**
+ * Writes to `file`, and gives each line to `print` with its severity; a log that cannot be written (full disk) never
+ * stops the daemon.
+ */
+export function createDaemonLog(
+  ports: Pick<Ports, 'files' | 'clock'>,
+  file: string,
+  print?: (line: string) => void,
+): DaemonLog {
+  const write = async (level: keyof typeof SEVERITY, message: string, details: object) => {
+    const entry = redactDeep({ at: ports.clock.now().toISOString(), level, message, ...details })
+    const line = JSON.stringify(entry)
+    print?.(`${SEVERITY[level]}${line}`)
     try {
       await ports.files.makeFolder(dirname(file), 0o711)
-      await ports.files.append(file, `${JSON.stringify(line)}\n`, 0o640)
+      await ports.files.append(file, `${line}\n`, 0o640)
     } catch {
       // Nothing is left to say it with.
     }

@@ -1,10 +1,8 @@
 import { join } from 'node:path'
 import type { Surrounding } from '@caretaker/appliance/lifecycle/appliance.ts'
-import { down } from '@caretaker/appliance/lifecycle/down.ts'
 import { runFolder } from '@caretaker/appliance/lifecycle/folders.ts'
-import { openInForce } from '@caretaker/appliance/lifecycle/open.ts'
 import { assertOwnFolder } from '@caretaker/appliance/lifecycle/own-folder.ts'
-import { hideUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
+import { stopEverything } from '@caretaker/appliance/lifecycle/stop-everything.ts'
 import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
 import { withBallast } from '@caretaker/ports/with-ballast.ts'
@@ -14,6 +12,7 @@ import { serveApi } from './api.ts'
 import { createDaemonLog } from './daemon-log.ts'
 import { Keeper } from './keeper.ts'
 import { servePage } from './page-server.ts'
+import { type ServiceWatcher, watchOver } from './watch-over.ts'
 
 export interface DaemonOptions {
   readonly around: Surrounding
@@ -21,6 +20,10 @@ export interface DaemonOptions {
   readonly places: Places
   /** Loopback port of the state page; 0 lets the system choose. */
   readonly pagePort: number
+  /** The daemon ends alone: what it started goes on, for the next daemon to find. */
+  readonly leaveRunning?: boolean
+  /** What watches over this process and is told how it is; undefined when nothing does. */
+  readonly watcher?: ServiceWatcher | undefined
   /** Fires when the daemon shall end. */
   readonly signal: AbortSignal
 }
@@ -41,22 +44,23 @@ export async function runDaemon(wanted: DaemonOptions): Promise<ExitCode> {
     join(stateFolder, 'daemon.lock'),
   )
   if (!only) throw inUse(stateFolder)
-  const log = createDaemonLog(ports, join(stateFolder, 'logs', 'appliance', 'daemon.log'))
+  const log = createDaemonLog(
+    ports,
+    join(stateFolder, 'logs', 'appliance', 'daemon.log'),
+    options.watcher?.print,
+  )
   // What it does by itself must not use up what a person needs on a full disk; its log does without.
   const tended = { ...around, ports: withBallast(ports, stateFolder, 'half') }
   const keeper = new Keeper({ ...options, around: tended }, log)
   await using page = await servePage(options, keeper)
   await using _api = await serveApi(run, options, keeper, page, log)
   await log.info('daemon started', { pid: around.pid, version: around.programs.version })
+  await using _watch = watchOver(options, keeper, run)
   await keeper.run(signal)
   // Commands of others were told to stop with us; they end after the step under way.
   await keeper.idle()
-  // A command that has just ended leaves the config to be read again.
-  const opened = keeper.opened ?? (await openInForce(tended, options.configFile).catch(() => undefined))
-  const stopping = new AbortController().signal
   try {
-    if (opened) await down(opened.appliance, { remember: false }, () => undefined, stopping)
-    else await hideUnconfigured(around)
+    if (!options.leaveRunning) await stopEverything(tended, options.configFile, keeper.opened?.appliance)
     await log.info('daemon stopped', {})
     return 0
   } catch (error) {

@@ -55,6 +55,7 @@ export class Keeper {
   #tending: Promise<unknown> = Promise.resolve()
   readonly #jobs: JobKeeper
   #broughtUp = false
+  #hasTurned = false
   #lastReason = ''
   #next = { logs: 0, config: 0, up: 0, state: 0 }
   readonly #states: StateLog
@@ -74,6 +75,11 @@ export class Keeper {
   /** The appliance with the config in force; undefined while there is none. */
   get opened(): OpenedInForce | undefined {
     return this.#opened
+  }
+
+  /** Whether it has looked once at all there is to do: what could be shown is shown. */
+  get hasTurned(): boolean {
+    return this.#hasTurned
   }
 
   /** {@link opened} for whoever reports the state. @throws AppError CONFIG_… why there is none */
@@ -160,6 +166,7 @@ export class Keeper {
           await this.#say('could not tend the appliance', toAppError(error).toReport())
         }
       }
+      this.#hasTurned = true
       await clock.wait(TEND_EVERY_MS, signal)
     }
   }

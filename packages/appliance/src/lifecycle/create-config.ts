@@ -1,10 +1,12 @@
 import { dirname, join } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { writeDurably } from '@caretaker/ports/durable.ts'
-import { SCHEMA_FILE } from '../config/config.ts'
+import type { Files } from '@caretaker/ports/files.ts'
+import { CONFIG_FILE, SCHEMA_FILE } from '../config/config.ts'
 import { createConfigText } from '../config/create.ts'
 import { formatDnsRecord } from '../config/dns.ts'
 import { configJsonSchema } from '../config/json-schema.ts'
+import { PLACES } from '../installation/places.ts'
 import type { Surrounding } from './appliance.ts'
 
 /** As typed; numbers are still text. */
@@ -21,6 +23,14 @@ export interface WantedConfig {
   readonly httpPort: string | undefined
   readonly ipv4: string | undefined
   readonly ipv6: string | undefined
+}
+
+/** Where a new config is written unless a person says: on a machine with an installed caretaker beside other settings. */
+export async function newConfigFile(files: Pick<Files, 'stat'>, stateFolder: string): Promise<string> {
+  const inState = join(stateFolder, CONFIG_FILE)
+  // One that is there counts first: a new one beside it would have no effect.
+  if (stateFolder !== PLACES.state || (await files.stat(inState))) return inState
+  return (await files.stat(PLACES.config))?.kind === 'folder' ? join(PLACES.config, CONFIG_FILE) : inState
 }
 
 /**

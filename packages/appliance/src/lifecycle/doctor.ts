@@ -3,6 +3,7 @@ import { openAppliance, type Surrounding } from './appliance.ts'
 import { FILE_CHECKS } from './doctor/file-checks.ts'
 import { asFound, type Finding, runChecks, type SeenDaemon } from './doctor/finding.ts'
 import { GATEWAY_CHECKS } from './doctor/gateway-checks.ts'
+import { INSTALLATION_CHECKS, isInstalled } from './doctor/installation-checks.ts'
 import { MACHINE_CHECKS } from './doctor/machine-checks.ts'
 import { PART_CHECKS } from './doctor/part-checks.ts'
 import { type OpenedInForce, openInForce } from './open.ts'
@@ -16,7 +17,8 @@ export async function examine(
   configFile: string | undefined,
   daemon: SeenDaemon | undefined,
 ): Promise<readonly Finding[]> {
-  const machine = await runChecks(MACHINE_CHECKS, around)
+  const installed = await isInstalled(around)
+  const machine = await runChecks([...MACHINE_CHECKS, ...(installed ? INSTALLATION_CHECKS : [])], around)
   let opened: OpenedInForce
   try {
     opened = await openInForce(around, configFile)

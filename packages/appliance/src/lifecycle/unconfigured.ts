@@ -1,4 +1,5 @@
 import type { AppError } from '@caretaker/kernel/errors.ts'
+import { sha256 } from '@caretaker/kernel/json.ts'
 import { createGatewayClient, storeGatewayConfig } from '../gateway/client.ts'
 import { gatewayPaths } from '../gateway/gateway.ts'
 import type { Endpoint, GatewayConfig } from '../gateway/gateway-config.ts'
@@ -37,13 +38,19 @@ export async function showUnconfigured(
     },
     trustedProxies: [],
   }
-  const runtime = createProcessRuntime(ports, { applianceId: 'unconfigured', folder: folders.processes, pid })
+  const applianceId = unconfiguredId(stateFolder)
+  const runtime = createProcessRuntime(ports, { applianceId, folder: folders.processes, pid })
   if ((await runtime.status(APPLIANCE, GATEWAY_SERVICE))?.state === 'running') {
     await createGatewayClient(ports, paths).apply(config)
     return
   }
   await storeGatewayConfig(ports, paths, config)
   await runtime.start(gatewaySpec({ programs, folders, gatewayPaths: paths, stateFolder }))
+}
+
+/** What labels the processes of an appliance that has no id yet: another one on this machine is not meant by it. */
+export function unconfiguredId(stateFolder: string): string {
+  return `unconfigured-${sha256(stateFolder).slice(0, 12)}`
 }
 
 /** Why there is no config in force, with the place in the file: on the service page and in `status` alike. */
@@ -58,6 +65,7 @@ export async function hideUnconfigured({ ports, stateFolder, pid }: Surrounding)
     { data: stateFolder, volatile: stateFolder },
     ports.machine.user().uid,
   )
-  const runtime = createProcessRuntime(ports, { applianceId: 'unconfigured', folder: processes, pid })
+  const applianceId = unconfiguredId(stateFolder)
+  const runtime = createProcessRuntime(ports, { applianceId, folder: processes, pid })
   await runtime.stop(APPLIANCE, GATEWAY_SERVICE)
 }

@@ -1,10 +1,10 @@
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { runToSuccess } from '@caretaker/ports/command.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
-import { type Appliance, SERVICE_USER } from '../appliance.ts'
+import { SERVICE_USER, type Surrounding } from '../appliance.ts'
 
 /** As root: the system user that Postgres and applications run as. It has no shell and no home. */
-export const userCreate = (appliance: Appliance) =>
+export const userCreate = (appliance: Pick<Surrounding, 'ports'>) =>
   defineStep<null, null>({
     kind: 'user.create',
     describe: () => `Create the system user ${SERVICE_USER}, as which Postgres and the applications run`,

@@ -14,6 +14,7 @@ import { parseConfig } from '../../config/parse.ts'
 import { removeSealed } from '../../storage/seal.ts'
 import type { Surrounding } from '../appliance.ts'
 import { type OpenedAppliance, openWithFile } from '../open.ts'
+import { unconfiguredId } from '../unconfigured.ts'
 import { makeTinyApp, type TinyApp, type TinyShape } from './tiny-app.fixture.ts'
 
 const MAIN = fileURLToPath(new URL('../../../../../apps/caretaker/src/main.ts', import.meta.url))
@@ -114,9 +115,9 @@ export async function openLab(
       return entries.map((entry) => entry.name)
     },
     async [Symbol.asyncDispose]() {
-      for (const label of [config.id, 'unconfigured']) {
+      for (const label of [config.id, unconfiguredId(stateFolder)]) {
         for (const { identity } of await ports.processes.findByLabel(label)) {
-          if (label === config.id) await ports.processes.signal(identity, 'SIGKILL')
+          await ports.processes.signal(identity, 'SIGKILL')
         }
       }
       await removeSealed(ports.files, folder)
