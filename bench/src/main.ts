@@ -8,12 +8,14 @@ import { memory } from './memory.ts'
 import { root } from './programs.ts'
 import { type Row, renderRows } from './rows.ts'
 import { start } from './start.ts'
+import { storage } from './storage.ts'
 
 const BENCHMARKS: Readonly<Record<string, readonly [title: string, run: () => Promise<readonly Row[]>]>> = {
   start: ['Command line, median of 20', start],
   memory: ['Memory and CPU while idle', memory],
   cold: ['Guestbook from nothing, and again', cold],
   gateway: ['Through the gateway: 20 connections, 5 s', gateway],
+  storage: ['Storage: snapshot, switch and writable copy, median of 3', storage],
 }
 
 const { values, positionals } = parseArgs({

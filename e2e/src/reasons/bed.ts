@@ -1,10 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises'
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { join } from 'node:path'
 import { makeTinyApp, type TinyApp } from '@caretaker/appliance/lifecycle/testing/tiny-app.fixture.ts'
-import { parseDocument } from 'yaml'
 import { type Reply, type TestAppliance, testAppliance } from '../support/appliance.ts'
+import { configure } from '../support/configure.ts'
 import { freePort } from '../support/observe.ts'
 
 /** An appliance with `shop` at localhost and `kiosk` at kiosk.localhost, both tiny, over HTTPS and HTTP. */
@@ -32,13 +31,7 @@ export async function openBed(): Promise<Bed> {
     shop,
     kiosk,
     configFile,
-    async configure(path, value) {
-      const before = await readFile(configFile, 'utf8')
-      const document = parseDocument(before)
-      document.setIn(['caretaker', ...path], value)
-      await writeFile(configFile, document.toString({ lineWidth: 0 }))
-      return () => writeFile(configFile, before)
-    },
+    configure: (path, value) => configure(appliance, path, value),
     [Symbol.asyncDispose]: () => appliance[Symbol.asyncDispose](),
   }
 }

@@ -1,6 +1,8 @@
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { StorageBackend } from '@caretaker/appliance/storage/storage.ts'
 import { type TestAppliance, testAppliance } from '../support/appliance.ts'
+import { dataOnBtrfs } from '../support/btrfs.ts'
 import { ownWorkshop } from '../support/people.ts'
 import { openSupervisor, type Supervisor } from './supervisor.ts'
 
@@ -9,12 +11,20 @@ export interface WriterRig extends AsyncDisposable {
   readonly supervisor: Supervisor
 }
 
-/** An appliance with guestbook up, whose source `change` may spoil before, and a supervisor that is not started. */
-export async function writerRig(change?: (folder: string) => Promise<void>): Promise<WriterRig> {
+/**
+ * An appliance with guestbook up, whose source `change` may spoil before, and a supervisor that is not started. Its data
+ * lies in the state folder, or on a btrfs of its own, which needs root.
+ */
+export async function writerRig(
+  change?: (folder: string) => Promise<void>,
+  storage: StorageBackend = 'directory',
+): Promise<WriterRig> {
   await using disposables = new AsyncDisposableStack()
   const workshop = disposables.use(await ownWorkshop())
-  const appliance = disposables.use(await testAppliance())
+  const appliance = await testAppliance()
   await appliance.createConfig()
+  if (storage === 'btrfs') disposables.use(await dataOnBtrfs(appliance))
+  disposables.use(appliance)
   const source = join(appliance.home, 'guestbook')
   await cp(await workshop.folder('v1'), source, { recursive: true })
   await change?.(source)

@@ -1,18 +1,30 @@
-// The writer test at length: node e2e/src/writer/run.ts [--kills 100] [--seed N]
+// The writer test at length: node e2e/src/writer/run.ts [--kills 100] [--seed N] [--storage btrfs]
 import { parseArgs } from 'node:util'
 import { badNight } from './bad-night.ts'
 import { writerRig } from './rig.ts'
 import { summarise } from './summary.ts'
 
-const { values } = parseArgs({ options: { kills: { type: 'string' }, seed: { type: 'string' } } })
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string' },
+    seed: { type: 'string' },
+    storage: { type: 'string', default: 'directory' },
+  },
+})
+const { storage } = values
 const kills = Number(values.kills ?? 100)
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
-if (!Number.isSafeInteger(kills) || kills < 1 || !Number.isSafeInteger(seed)) {
-  console.error('Usage: node e2e/src/writer/run.ts [--kills 100] [--seed N]')
+if (
+  !Number.isSafeInteger(kills) ||
+  kills < 1 ||
+  !Number.isSafeInteger(seed) ||
+  !(storage === 'directory' || storage === 'btrfs')
+) {
+  console.error('Usage: node e2e/src/writer/run.ts [--kills 100] [--seed N] [--storage directory|btrfs]')
   process.exit(2)
 }
 console.log(`seed ${seed}, ${kills} kills`)
-await using rig = await writerRig()
+await using rig = await writerRig(undefined, storage)
 const startedAt = Date.now()
 const tell = (line: string) =>
   console.log(`${((Date.now() - startedAt) / 1000).toFixed(1).padStart(7)} s  ${line}`)
