@@ -16,7 +16,7 @@ const PACKAGES = {
   '/usr/bin/docker-registry': 'docker-registry',
   '/usr/bin/chromium': 'chromium',
   '/usr/lib/postgresql/15/bin/postgres': 'postgresql-15',
-  '/usr/bin/busybox': 'busybox',
+  '/usr/share/doc/busybox-static': 'busybox-static',
   '/usr/bin/caddy': 'caddy',
   '/usr/bin/openssl': 'openssl',
 }

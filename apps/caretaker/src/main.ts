@@ -6,7 +6,7 @@ import { main } from './cli/main.ts'
 
 /** Settings for what is fetched, taken from our environment; nothing else of it reaches another program. */
 const OUTGOING =
-  /^(https?_proxy|no_proxy|all_proxy|ssl_cert_(file|dir)|node_extra_ca_certs|git_ssl_cainfo|npm_config_registry|npm_config_cafile)$/i
+  /^(https?_proxy|no_proxy|all_proxy|ssl_cert_(file|dir)|node_extra_ca_certs|git_ssl_cainfo|npm_config_registry|npm_config_cafile|docker_config)$/i
 
 const here = dirname(fileURLToPath(import.meta.url))
 const isRoot = process.getuid?.() === 0

@@ -76,7 +76,11 @@ export interface TestAppliance extends AsyncDisposable {
 }
 
 /** An empty state folder with free ports. Disposing stops what runs on it and removes it. */
-export async function testAppliance(person?: Person, dist = DIST): Promise<TestAppliance> {
+export async function testAppliance(
+  person?: Person,
+  dist = DIST,
+  more: NodeJS.ProcessEnv = {},
+): Promise<TestAppliance> {
   if (!existsSync(join(dist, 'caretaker/main.js')))
     throw new Error('There is no dist folder: run "npm run build"')
   const home = await mkdtemp(join(tmpdir(), 'ct-e2e-'))
@@ -91,7 +95,13 @@ export async function testAppliance(person?: Person, dist = DIST): Promise<TestA
     const startedMs = performance.now()
     const child = spawn(join(dist, 'programs/node/bin/node'), [join(dist, 'caretaker/main.js'), ...words], {
       cwd: home,
-      env: { ...outgoing(), PATH: '/usr/local/bin:/usr/bin:/bin', HOME: home, CARETAKER_STATE: state },
+      env: {
+        ...outgoing(),
+        ...more,
+        PATH: '/usr/local/bin:/usr/bin:/bin',
+        HOME: home,
+        CARETAKER_STATE: state,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: words.includes('daemon') ? undefined : COMMAND_LIMIT_MS,
       ...person,

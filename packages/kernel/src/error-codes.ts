@@ -125,6 +125,14 @@ export const ERROR_CODES = {
   SMOKE_FAILED: entry(5, 'The smoke test of the application failed.'),
   APP_COMMAND_FAILED: entry(1, 'A command of the application ended with an error.'),
 
+  // container engine
+  ENGINE_UNREACHABLE: entry(10, 'The container engine does not answer.'),
+  ENGINE_FAILED: entry(1, 'The container engine refused what was asked of it.'),
+  IMAGE_MISSING: entry(10, 'An image of a release is not on this machine.'),
+  IMAGE_NOT_FOUND: entry(10, 'The registry has no such image, or does not show it to us.'),
+  REGISTRY_UNREACHABLE: entry(75, 'The registry of an image does not answer.'),
+  IMAGE_PULL_FAILED: entry(1, 'An image could not be fetched.'),
+
   // jobs
   JOB_UNKNOWN: entry(2, 'There is no job with this name.'),
   JOB_RUN_UNKNOWN: entry(2, 'There is no run of the job with this id.'),

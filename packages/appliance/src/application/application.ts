@@ -62,6 +62,8 @@ export interface Service {
   readonly workingDir: string | undefined
   readonly user: string | undefined
   readonly init: boolean
+  /** Keys of the compose file that only a container can honour, as the compose engine takes them. */
+  readonly container: Readonly<Record<string, unknown>>
 }
 
 export interface Build {

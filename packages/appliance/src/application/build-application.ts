@@ -1,6 +1,7 @@
 import type { AppCommand, Application, Healthcheck, Service } from './application.ts'
 import type { ComposeFile, ComposeService } from './compose-schema.ts'
 import { lateKey } from './compose-variables.ts'
+import { containerSettings } from './container-keys.ts'
 import { secretSource } from './declarations.ts'
 import type { LateText } from './interpolate.ts'
 
@@ -144,6 +145,7 @@ function buildService(
     workingDir: service.working_dir,
     user: service.user,
     init: service.init,
+    container: containerSettings(service),
   }
 }
 

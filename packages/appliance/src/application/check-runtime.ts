@@ -79,6 +79,9 @@ function processProblems(service: Service): readonly Problem[] {
   if (service.user !== undefined) {
     refuse(path('user'), 'processes run as the user of the appliance', `Remove it. ${USE_DOCKER}`)
   }
+  for (const key of Object.keys(service.container)) {
+    refuse(path(key), 'only a container can be held to it', `Remove it. ${USE_DOCKER}`)
+  }
   if (service.workingDir?.startsWith('/') || service.workingDir?.split('/').includes('..')) {
     refuse(
       path('working_dir'),

@@ -11,7 +11,10 @@ export type ComposeObject = keyof typeof REFUSED_KEYS
 
 const because = (why: string, next: string): KeyRefusal => ({ why, next })
 
-const LIMITS = because('limits on memory, processor and disk are not built in this version', 'Remove it')
+const LIMITS = because(
+  'this limit depends on the machine or on one engine',
+  'Remove it; mem_limit, cpus, pids_limit and shm_size can be used with the docker runtime',
+)
 const PRIVILEGES = because(
   'a service gets no rights of the machine and cannot choose its isolation',
   'Remove it; caretaker runs every service with the least rights',
@@ -62,15 +65,13 @@ const REFUSED_KEYS = {
   service: {
     ...all(
       LIMITS,
-      'blkio_config cpu_count cpu_percent cpu_shares cpu_quota cpu_period cpu_rt_period',
-      'cpu_rt_runtime cpus cpuset mem_limit mem_reservation mem_swappiness memswap_limit',
-      'oom_kill_disable oom_score_adj pids_limit shm_size storage_opt ulimits gpus',
+      'blkio_config cpu_count cpu_percent cpu_quota cpu_period cpu_rt_period cpu_rt_runtime',
+      'cpuset mem_swappiness oom_kill_disable oom_score_adj storage_opt gpus',
     ),
     ...all(
       PRIVILEGES,
-      'cap_add cap_drop cgroup cgroup_parent credential_spec device_cgroup_rules devices',
-      'group_add ipc isolation pid privileged runtime security_opt sysctls userns_mode',
-      'uts use_api_socket read_only',
+      'cgroup cgroup_parent credential_spec device_cgroup_rules devices ipc isolation pid',
+      'privileged runtime security_opt sysctls userns_mode uts use_api_socket',
     ),
     ...all(ONE_NETWORK, 'networks network_mode links external_links hostname domainname mac_address'),
     ...all(RESOLVER, 'dns', 'dns_opt', 'dns_search', 'extra_hosts'),
@@ -89,10 +90,6 @@ const REFUSED_KEYS = {
       'Write them under "environment"',
     ),
     logging: because('caretaker keeps the log of every service itself, bounded in size', 'Remove it'),
-    tmpfs: because(
-      'volatile parts are named volumes',
-      'Use a named volume and list it under "volatile" of x-caretaker',
-    ),
     volumes_from: because(
       'every service names its volumes itself',
       'List the volumes under "volumes" of this service',

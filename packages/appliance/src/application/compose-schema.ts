@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { caretakerSchema } from './caretaker-schema.ts'
+import { containerKeys } from './container-keys.ts'
 import { argv, duration, flag, insideSource, integer, port, report, variables } from './schema-parts.ts'
 
 const SIGNALS = [
@@ -134,6 +135,7 @@ const exposed = z.preprocess(
 
 const service = z.strictObject(
   {
+    ...containerKeys,
     build: build.optional(),
     image: z.string().min(1).optional(),
     command: command.nullish(),

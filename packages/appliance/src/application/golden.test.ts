@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { parseApplication } from './parse.ts'
 
 /**
- * Each case: `# env: NAME=value` and `# secret: name` lines for the config, the compose file, a line `---8<---`, and
+ * Each case: `# env: NAME=value`, `# secret: name` and `# runtime: docker` lines for the config, the compose file, a line `---8<---`, and
  * what comes out: the errors, or the parts of the application the case is about (`# shows: services.0.environment`).
  * UPDATE_GOLDENS=1 writes what comes out; review the diff.
  */
@@ -38,7 +38,7 @@ function run(text: string): string {
       text,
       environment: Object.fromEntries(directives('env').map((entry) => entry.split(/=(.*)/s).slice(0, 2))),
       secrets: Object.fromEntries(directives('secret').map((name) => [name, 'value'])),
-      runtime: 'process',
+      runtime: directives('runtime')[0] === 'docker' ? 'docker' : 'process',
     })
     const shown = directives('shows').map(
       (path) => `${path}: ${JSON.stringify(pick(app, path.split('.')), null, 1)}\n`,

@@ -80,6 +80,7 @@ describe('wiring', () => {
       PORT: '41001',
       PUBLIC_URL: 'https://demo.example',
       TZ: 'Europe/Berlin',
+      WEB_SITE_URL: 'http://127.0.0.1:41001',
       HOME: '/state/home',
       PATH: '/node/bin:/usr/bin',
     })

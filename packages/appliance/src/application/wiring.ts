@@ -8,10 +8,10 @@ import type { LateText } from './interpolate.ts'
 export interface WiringFacts {
   readonly publicUrl: string
   readonly timeZone: string
-  /** Home folder of the service; may be lost. */
-  readonly home: string
-  /** PATH with the pinned Node first. */
-  readonly path: string
+  /** Home folder of the service; may be lost. Undefined: the one of its image. */
+  readonly home: string | undefined
+  /** PATH with the pinned Node first. Undefined: the one of its image. */
+  readonly path: string | undefined
   /** Needed when the application has a database. */
   readonly database: DatabaseAddress | undefined
   /** Service → the port it must listen on. */
@@ -82,8 +82,8 @@ export function wiringNamesInTexts(app: Parameters<typeof wiringNames>[0]): read
 export function wiringNamesOf(app: Application, service: Service): readonly string[] {
   const mounted = app.volumes.filter(({ name }) => service.mounts.some(({ volume }) => volume === name))
   const read = app.secrets.filter(({ name }) => service.secrets.some(({ secret }) => secret === name))
-  const others = app.services.filter(({ name, ports }) => name !== service.name && ports.length > 0)
-  return wiringNames({ volumes: mounted, secrets: read, services: others, database: app.database })
+  const reached = app.services.filter(({ ports }) => ports.length > 0)
+  return wiringNames({ volumes: mounted, secrets: read, services: reached, database: app.database })
     .map(([name]) => name)
     .filter((name) => name !== 'PORT' || service.ports.length > 0)
 }
@@ -148,14 +148,15 @@ function wiringOf(
     ),
     ...Object.fromEntries(
       app.services
-        .filter((other) => other.name !== service.name && facts.urls[other.name] !== undefined)
-        .map((other) => [`${variableName(other.name)}_URL`, facts.urls[other.name] as string]),
+        // Its own too: a command of a service runs beside it, and in a container has another loopback address.
+        .filter(({ name }) => facts.urls[name] !== undefined)
+        .map(({ name }) => [`${variableName(name)}_URL`, facts.urls[name] as string]),
     ),
     ...(listenPort === undefined ? {} : { PORT: String(listenPort) }),
     PUBLIC_URL: facts.publicUrl,
     TZ: facts.timeZone,
-    HOME: facts.home,
-    PATH: facts.path,
+    ...(facts.home === undefined ? {} : { HOME: facts.home }),
+    ...(facts.path === undefined ? {} : { PATH: facts.path }),
   }
 }
 

@@ -10,10 +10,13 @@ export interface Config {
   readonly identity: IdentityConfig
   /** The reason why this machine stands by and serves nothing, or false. */
   readonly standby: string | false
+  readonly runtime: 'process' | 'docker'
+  /** `socket`: absolute path of the engine's unix socket. */
+  readonly docker: { readonly socket: string }
   readonly storage: StorageConfig
   readonly gateway: GatewayConfig
   readonly tls: TlsConfig
-  readonly postgres: { readonly major: PostgresMajor }
+  readonly postgres: { readonly major: PostgresMajor; readonly image?: string | undefined }
   readonly recover: { readonly from_backup: boolean; readonly from_dump?: string | undefined }
   /** By name of the application. */
   readonly applications: Readonly<Record<string, ApplicationConfig>>

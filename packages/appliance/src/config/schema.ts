@@ -301,6 +301,19 @@ export const caretakerSchema = z.strictObject({
     .union([z.literal(false), z.string().min(1).max(200)], standbyMust)
     .default(false)
     .describe('Stand by: serve nothing but a page with this reason (a text), or false.'),
+  runtime: z
+    .enum(['process', 'docker'])
+    .default('process')
+    .describe('What runs the applications: "process" (processes of this machine) or "docker" (containers).'),
+  docker: z
+    .strictObject({
+      socket: text(values.checkFolder)
+        .min(1, 'must not be empty')
+        .default('/var/run/docker.sock')
+        .describe('Unix socket of the container engine: an absolute path on this machine.'),
+    })
+    .prefault({})
+    .describe('The container engine of the runtime "docker".'),
   storage: storage.prefault({}).describe('Where data lies.'),
   gateway: gateway.prefault({}).describe('The HTTPS front.'),
   tls: tls.prefault({}).describe('Certificates.'),
@@ -312,6 +325,11 @@ export const caretakerSchema = z.strictObject({
         .describe(
           'Postgres major of new databases: 15, 16, 17 or 18. A change does not convert existing ones.',
         ),
+      image: plainText(300)
+        .regex(/^[a-z0-9][\w.\-/:@]*$/i, 'must be the name of an image, as postgres:17')
+        .optional()
+        .describe('Image of the database server with the runtime "docker". Default: postgres:MAJOR.')
+        .meta({ examples: ['postgres:17'] }),
     })
     .prefault({})
     .describe('The database provided to applications: one cluster per application.'),

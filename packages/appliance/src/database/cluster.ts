@@ -20,6 +20,11 @@ export interface Cluster {
   readonly owner?: Owner
   readonly label: ProcessLabel
   readonly memory: PostgresMemory
+  /**
+   * Who else than the unix socket lets in, for a server in a container: the file that says so, as the server sees it.
+   * Undefined: it listens on its socket only.
+   */
+  readonly accessFile?: string
 }
 
 /** The role we ourselves use: superuser of every cluster. */
@@ -91,9 +96,11 @@ export function serverCommand(programs: PostgresPrograms, cluster: Cluster): Det
 export function serverSettings({
   runFolder,
   memory,
-}: Pick<Cluster, 'runFolder' | 'memory'>): Readonly<Record<string, string>> {
+  accessFile,
+}: Pick<Cluster, 'runFolder' | 'memory' | 'accessFile'>): Readonly<Record<string, string>> {
   return {
-    listen_addresses: '',
+    listen_addresses: accessFile === undefined ? '' : '*',
+    ...(accessFile === undefined ? {} : { hba_file: accessFile }),
     port: String(PORT),
     // A comma would separate two folders.
     unix_socket_directories: `"${runFolder.replaceAll('"', '""')}"`,

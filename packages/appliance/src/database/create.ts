@@ -34,9 +34,11 @@ export async function createCluster(
   await makeOwnFolder(files, unfinished, cluster)
   try {
     await assertRoomForCluster(files, cluster, unfinished)
-    await withPasswordFile(files, cluster, password, (passwordFile) =>
-      runToSuccess(processes, initdbCommand(programs, cluster, unfinished, passwordFile), signal),
-    )
+    await withPasswordFile(files, cluster, password, (passwordFile) => {
+      const command = initdbCommand(programs, cluster, unfinished, passwordFile)
+      const placed = programs.inside?.(command, [unfinished, passwordFile]) ?? command
+      return runToSuccess(processes, placed, signal)
+    })
   } catch (error) {
     await files.remove(unfinished)
     throw error

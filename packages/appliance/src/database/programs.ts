@@ -1,5 +1,6 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
 import type { Files } from '@caretaker/ports/files.ts'
+import type { Command } from '@caretaker/ports/process.ts'
 
 /** The majors whose binaries the package registry has. */
 export const POSTGRES_MAJORS = [15, 16, 17, 18] as const
@@ -9,11 +10,16 @@ export type PostgresMajor = (typeof POSTGRES_MAJORS)[number]
 /** What a config without `postgres.major` gets: the newest major whose client tools a current Debian (13) has. */
 export const DEFAULT_POSTGRES_MAJOR: PostgresMajor = 17
 
-/** Absolute paths of the server binaries of one major. */
+/** The server binaries of one major: absolute paths on this machine, or names in an image. */
 export interface PostgresPrograms {
   readonly major: PostgresMajor
   readonly initdb: string
   readonly postgres: string
+  /**
+   * For binaries in an image: the same command run there, with these folders and files at the same paths as here.
+   * Undefined: they run on this machine.
+   */
+  readonly inside?: (command: Command, paths: readonly string[]) => Command
 }
 
 /**

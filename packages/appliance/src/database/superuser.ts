@@ -23,5 +23,7 @@ export async function resetSuperuserPassword(
   await removeStaleLocks(ports.files, cluster)
   const verifier = quoteLiteral(scramVerifier(password).reveal())
   const sql = `ALTER ROLE ${quoteIdentifier(SUPERUSER)} PASSWORD ${verifier}`
-  await runToSuccess(ports.processes, singleUserCommand(programs, cluster, sql))
+  const command = singleUserCommand(programs, cluster, sql)
+  const placed = programs.inside?.(command, [cluster.dataFolder, cluster.runFolder]) ?? command
+  await runToSuccess(ports.processes, placed)
 }

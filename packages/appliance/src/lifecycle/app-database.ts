@@ -18,6 +18,12 @@ import { type ServiceSpec, specHash } from '../runtime/runtime.ts'
 import { appFolders } from './app-files.ts'
 import { type Appliance, programFolder } from './appliance.ts'
 import { serviceLog } from './folders.ts'
+import {
+  ACCESS_INSIDE,
+  postgresContainer,
+  postgresProgramsInside,
+  writePostgresFiles,
+} from './postgres-image.ts'
 
 /** Service name of the Postgres of an application. No service of a compose file may have it. */
 export const POSTGRES_SERVICE = 'postgres'
@@ -37,6 +43,7 @@ export function clusterOf(appliance: Appliance, app: string): Cluster {
     logFile: serviceLog(appliance.folders, app, POSTGRES_SERVICE),
     ...(serviceUser ? { owner: serviceUser } : {}),
     label: { appliance: config.id, app, service: POSTGRES_SERVICE },
+    ...(config.runtime === 'docker' ? { accessFile: ACCESS_INSIDE } : {}),
     memory: planPostgresMemory({
       memoryBytes: ports.machine.memoryBytes(),
       cpuCount: ports.machine.cpuCount(),
@@ -45,8 +52,9 @@ export function clusterOf(appliance: Appliance, app: string): Cluster {
   }
 }
 
-/** @throws AppError POSTGRES_MAJOR_MISSING */
+/** @throws AppError POSTGRES_MAJOR_MISSING; in a container IMAGE_MISSING */
 export async function postgresPrograms(appliance: Appliance): Promise<PostgresPrograms> {
+  if (appliance.config.runtime === 'docker') return postgresProgramsInside(appliance)
   const folder = join(await programFolder(appliance, 'node'), '..')
   return findPostgresPrograms(appliance.ports.files, folder, appliance.config.postgres.major)
 }
@@ -70,6 +78,10 @@ export async function adminAddress(
 export async function postgresSpec(appliance: Appliance, app: string): Promise<ServiceSpec> {
   const cluster = clusterOf(appliance, app)
   const command = serverCommand(await postgresPrograms(appliance), cluster)
+  const container =
+    appliance.config.runtime === 'docker'
+      ? await postgresContainer(appliance, app, [cluster.dataFolder, cluster.runFolder])
+      : undefined
   return {
     app,
     service: POSTGRES_SERVICE,
@@ -83,6 +95,7 @@ export async function postgresSpec(appliance: Appliance, app: string): Promise<S
     stop: { signal: 'SIGINT', graceMs: STOP_LIMIT_MS, lastSignal: 'SIGQUIT' },
     health: undefined,
     restart: 'always',
+    ...(container ? { container } : {}),
   }
 }
 
@@ -151,6 +164,7 @@ export async function startDatabase(appliance: Appliance, app: string, signal: A
   }
   // One that runs with other settings, or does not answer, makes room first.
   await runtime.stop(app, POSTGRES_SERVICE)
+  if (spec.container) await writePostgresFiles(appliance, app)
   await ensureOurPassword(appliance, app)
   await startCluster(ports, await postgresPrograms(appliance), cluster, await adminAddress(appliance, app), {
     launcher,

@@ -8,15 +8,19 @@ import { parseApplication } from '../application/parse.ts'
 import type { Release } from '../release/release.ts'
 import { releaseFolder, releaseSourceFolder } from '../release/release.ts'
 import type { Appliance } from './appliance.ts'
+import { type ReleaseImages, readImages } from './release-images.ts'
 import { readStateFile } from './state-file.ts'
 
 export interface LoadedRelease {
   readonly release: Release
   readonly application: Application
+  /** Of a release that was prepared for containers. */
+  readonly images?: ReleaseImages
 }
 
 /**
- * A prepared release with the values of the config put in; undefined when it is not on this machine. What the config
+ * A prepared release with the values of the config put in; undefined when it is not on this machine, or was prepared for
+ * another runtime. What the config
  * holds for another release does not count, unless `strict`: then it is refused.
  */
 export async function findRelease(
@@ -31,8 +35,11 @@ export async function findRelease(
   if (!release) return undefined
   const file = join(releaseSourceFolder(appliance.stateFolder, release), release.composeFile)
   const text = await files.readText(file)
-  if (text === undefined) return undefined
-  return { release, application: parseFor(appliance, app, file, text, strict) }
+  if (text === undefined || (release.runtime ?? 'process') !== appliance.runtime.kind) return undefined
+  const application = parseFor(appliance, app, file, text, strict)
+  if (appliance.runtime.kind === 'process') return { release, application }
+  const images = await readImages(appliance, release, application)
+  return images && { release, application, images }
 }
 
 /** {@link findRelease} for one that must be there. @throws AppError BUILD_FAILED */

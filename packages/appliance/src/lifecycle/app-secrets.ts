@@ -22,8 +22,11 @@ export async function writeSecretFiles(appliance: Appliance, application: Applic
     const value = secretValue(appliance, application, source).reveal()
     if ((await files.readText(path)) === value) continue
     await files.remove(`${path}.tmp`)
-    await files.write(`${path}.tmp`, value, 0o400)
-    if (appliance.serviceUser) await files.setOwner(`${path}.tmp`, appliance.serviceUser)
+    // A container reads its own ones as whatever user its image has; the folder around keeps all others out.
+    const isContained = appliance.runtime.kind === 'docker'
+    await files.write(`${path}.tmp`, value, isContained ? 0o444 : 0o400)
+    if (isContained) await files.setMode(`${path}.tmp`, 0o444)
+    else if (appliance.serviceUser) await files.setOwner(`${path}.tmp`, appliance.serviceUser)
     await files.rename(`${path}.tmp`, path)
   }
 }
@@ -46,6 +49,13 @@ export async function hasSecretFiles(appliance: Appliance, application: Applicat
     application.secrets.map(({ name }) => appliance.ports.files.stat(join(folder, name))),
   )
   return found.every((info) => info !== undefined)
+}
+
+/** The key in the config of a secret of the compose file. */
+export function sourceOf(application: Application, name: string): string {
+  const found = application.secrets.find((secret) => secret.name === name)
+  if (!found) throw new Error(`${application.name} declares no secret ${name}`)
+  return found.source
 }
 
 /** The value that an application gets under a name of its config. */

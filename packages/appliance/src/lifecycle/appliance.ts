@@ -9,12 +9,15 @@ import type { Config } from '../config/config.ts'
 import { storageFolders } from '../config/folders.ts'
 import { createGatewayClient } from '../gateway/client.ts'
 import { type Gateway, type GatewayPaths, gatewayPaths } from '../gateway/gateway.ts'
+import { createDockerRuntime } from '../runtime/docker/docker-runtime.ts'
+import { createMixedRuntime } from '../runtime/mixed-runtime.ts'
 import { createProcessRuntime } from '../runtime/process-runtime.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { createStorage } from '../storage/create-storage.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type Folders, foldersOf } from './folders.ts'
 import { memoryFolder } from './memory-folder.ts'
+import { dockerOptions } from './release-images.ts'
 import { createSecretStore, type SecretStore } from './secret-store.ts'
 
 /** The system user that Postgres and applications run as when we are root. */
@@ -75,11 +78,7 @@ export async function openAppliance(
     configFile,
     folders,
     serviceUser,
-    runtime: createProcessRuntime(ports, {
-      applianceId: config.id,
-      folder: folders.processes,
-      pid: around.pid,
-    }),
+    runtime: openRuntime(around, config, folders),
     storage: createStorage(config.storage.backend, ports, {
       root: folders.data,
       ...(serviceUser ? { owner: serviceUser } : {}),
@@ -90,6 +89,20 @@ export async function openAppliance(
     gatewayPaths: paths,
     secrets: createSecretStore(ports.files, stateFolder, config.keys),
   }
+}
+
+function openRuntime({ ports, pid, programs }: Surrounding, config: Config, folders: Folders): Runtime {
+  const own = createProcessRuntime(ports, { applianceId: config.id, folder: folders.processes, pid })
+  if (config.runtime === 'process') return own
+  const containers = createDockerRuntime(ports, {
+    ...dockerOptions({ config, programs }),
+    applianceId: config.id,
+    folder: folders.containers,
+    // No application can have this name.
+    secretFolder: join(folders.secrets, '.containers'),
+    pid,
+  })
+  return createMixedRuntime(own, containers)
 }
 
 /** A runner over this state folder. `registry` must know the kinds of the plans it is given. */

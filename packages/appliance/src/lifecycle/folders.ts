@@ -14,6 +14,8 @@ export interface Folders {
   readonly secrets: string
   readonly apps: string
   readonly processes: string
+  /** What is remembered of containers beyond what the engine knows. */
+  readonly containers: string
   readonly logs: string
   readonly certificates: string
   /** The data volume: what must never be lost. */
@@ -41,6 +43,7 @@ export function foldersOf(
         : join(memory, ownName(stateFolder, uid)),
     apps: join(stateFolder, 'apps'),
     processes: join(stateFolder, 'processes'),
+    containers: join(stateFolder, 'containers'),
     logs: join(stateFolder, 'logs'),
     certificates: join(stateFolder, 'certificates'),
     data: volumes.data,

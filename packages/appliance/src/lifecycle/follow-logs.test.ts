@@ -19,7 +19,7 @@ test('a followed log gives what is added, whole lines only, also after it was se
   const stop = new AbortController()
   const lines: string[] = []
   const following = followLogs(
-    { ports: { files, clock } as never },
+    { runtime: { gatherLogs: async () => undefined }, ports: { files, clock } as never },
     [{ app: 'shop', service: 'web', file: '/logs/web.log' }],
     (line, log) => lines.push(`${log.service}: ${line}`),
     stop.signal,

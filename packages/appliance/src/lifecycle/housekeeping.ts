@@ -10,7 +10,9 @@ import { certificatesEnsure } from './steps/certificates.ts'
 import { type TendOptions, type TendResult, tendCertificatesLocked } from './tend-certificates.ts'
 
 /** Sets logs aside that have become too large. */
-export async function boundLogs({ ports, folders }: Appliance): Promise<void> {
+export async function boundLogs({ ports, folders, runtime }: Appliance): Promise<void> {
+  // What the engine cannot give now, it gives later.
+  await runtime.gatherLogs().catch(() => undefined)
   for (const folder of (await ports.files.list(folders.logs)) ?? []) {
     for (const entry of (await ports.files.list(join(folders.logs, folder.name))) ?? []) {
       if (entry.name.endsWith('.log'))

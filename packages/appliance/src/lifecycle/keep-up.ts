@@ -57,10 +57,12 @@ export class UpKeeper {
   readonly #troubles = new Map<string, Trouble>()
   /** What the gateway shows may be out of date: it did not take the last change. */
   #isGatewayBehind = false
+  #addresses: string | undefined
 
   async tend(appliance: Appliance, signal: AbortSignal): Promise<readonly KeptUp[]> {
+    const due = await this.#due(appliance)
     const isQuiet = !this.#isGatewayBehind && (await damagedNow(appliance)).length === 0
-    if (isQuiet && (await this.#due(appliance)).length === 0) return []
+    if (isQuiet && due.length === 0) return []
     const { ports, stateFolder, actor, pid } = appliance
     // While a job of an application holds the lock for us, services are looked after all the same.
     const asTheirGuest = asGuest(stateFolder, () => this.#tendLocked(appliance, signal))
@@ -124,7 +126,8 @@ export class UpKeeper {
   /** The services for which something has to be done now. Takes note of what nobody wants up any more. */
   async #due(appliance: Appliance): Promise<readonly ServiceStatus[]> {
     const facts = await readFacts(appliance.ports.files, appliance.stateFolder)
-    const known = await appliance.runtime.list()
+    const known = await knownServices(appliance)
+    if (this.#hasMoved(known)) this.#isGatewayBehind = true
     const due: ServiceStatus[] = []
     for (const status of [...known, ...this.#lost(known)]) {
       if (!(await this.#isWanted(appliance, facts, status))) this.#troubles.delete(keyOf(status))
@@ -133,6 +136,14 @@ export class UpKeeper {
     // A service may need its database: that first.
     const order = (status: ServiceStatus) => (status.service === POSTGRES_SERVICE ? 0 : 1)
     return due.toSorted((a, b) => order(a) - order(b))
+  }
+
+  /** Whether a service is reached elsewhere than at the last look, whoever started it again. */
+  #hasMoved(known: readonly ServiceStatus[]): boolean {
+    const addresses = known.map(({ app, service, address = '' }) => `${app}/${service}/${address}`).join(' ')
+    const hasMoved = this.#addresses !== undefined && this.#addresses !== addresses
+    this.#addresses = addresses
+    return hasMoved
   }
 
   /** Services whose last start failed so that the runtime does not know them any more. */
@@ -246,6 +257,7 @@ export class UpKeeper {
     because: string,
   ): Promise<void> {
     await learnSecrets(appliance)
+    await appliance.runtime.gatherLogs().catch(() => undefined)
     const lines = await readLogTail(appliance.ports.files, logFile, 3)
     const said = lines.length === 0 ? '' : `; it last wrote: ${lines.join(' | ')}`
     const name = app === APPLIANCE ? service : `${app} ${service}`
@@ -299,6 +311,17 @@ const keyOf = ({ app, service }: ServiceStatus) => `${app}/${service}`
 
 /** The gateway's trouble is its own part: the applications behind it are not at fault. */
 const partOf = (app: string) => (app === APPLIANCE ? 'gateway' : app)
+
+/** While the engine cannot be asked, what it runs is left alone; it is looked at when it answers again. */
+async function knownServices({ runtime }: Appliance): Promise<readonly ServiceStatus[]> {
+  try {
+    return await runtime.list()
+  } catch (error) {
+    if (!isAppError(error, 'ENGINE_UNREACHABLE')) throw error
+    const gateway = await runtime.status(APPLIANCE, GATEWAY_SERVICE)
+    return gateway ? [gateway] : []
+  }
+}
 
 async function startAgain(
   appliance: Appliance,

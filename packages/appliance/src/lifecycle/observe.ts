@@ -1,4 +1,7 @@
+import { isAppError } from '@caretaker/kernel/errors.ts'
 import { findLockHolder } from '@caretaker/steps/operation-lock.ts'
+import { readGatewayConfig } from '../gateway/given-config.ts'
+import { LOOPBACK } from '../runtime/runtime.ts'
 import { type AppRecord, readAppRecord } from './app-records.ts'
 import { findRelease, type LoadedRelease } from './app-release.ts'
 import type { Appliance } from './appliance.ts'
@@ -21,10 +24,32 @@ async function observeApp(appliance: Appliance, app: string): Promise<ObservedAp
   const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
   const running =
     record.releaseId === undefined ? undefined : await findRelease(appliance, app, record.releaseId)
-  const service = running?.application.web.service
-  const runs = service !== undefined && (await appliance.runtime.status(app, service))?.state === 'running'
-  const webPort = runs ? record.ports[service] : undefined
-  return { app, record, running, webPort }
+  return { app, record, running, upstream: await upstreamOf(appliance, app, record, running) }
+}
+
+/**
+ * Where the web service of an application is reached; undefined while it does not run. While the engine cannot be asked,
+ * it is where it was: what runs goes on without the engine.
+ */
+async function upstreamOf(
+  appliance: Appliance,
+  app: string,
+  record: AppRecord,
+  running: LoadedRelease | undefined,
+): Promise<ObservedApp['upstream']> {
+  if (!running) return undefined
+  const { service, port } = running.application.web
+  try {
+    const status = await appliance.runtime.status(app, service)
+    if (status?.state !== 'running') return undefined
+    if (status.address !== undefined) return { host: status.address, port }
+    const own = record.ports[service]
+    return own === undefined ? undefined : { host: LOOPBACK, port: own }
+  } catch (error) {
+    if (!isAppError(error, 'ENGINE_UNREACHABLE')) throw error
+    const last = await readGatewayConfig(appliance)
+    return last?.routes.find((route) => route.app === app)?.upstream
+  }
 }
 
 /** The state of the appliance now, with the problems that were just seen. */
@@ -40,7 +65,7 @@ export async function observeState(
   const apps = await observeApps(appliance)
   return deriveState(facts, {
     standby: appliance.config.standby,
-    apps: apps.map(({ app, webPort }) => ({ app, served: webPort !== undefined })),
+    apps: apps.map(({ app, upstream }) => ({ app, served: upstream !== undefined })),
     problems,
   })
 }

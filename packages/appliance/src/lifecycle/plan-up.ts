@@ -17,7 +17,7 @@ import { certificatesEnsure } from './steps/certificates.ts'
 import { certificatesServe } from './steps/certificates-serve.ts'
 import { gatewayRoute } from './steps/gateway-route.ts'
 import { gatewayStart } from './steps/gateway-start.ts'
-import { databaseCreate, postgresCreate, postgresStart } from './steps/postgres.ts'
+import { databaseCreate, postgresCreate, postgresFetch, postgresStart } from './steps/postgres.ts'
 import { programsStage } from './steps/programs-stage.ts'
 import { releasePrepare } from './steps/release-prepare.ts'
 import { secretsRemove } from './steps/secrets-remove.ts'
@@ -45,6 +45,7 @@ export function applianceSteps(appliance: Appliance): StepRegistry {
     storagePrepare(appliance),
     releasePrepare(appliance),
     unitCreate(appliance),
+    postgresFetch(appliance),
     postgresCreate(appliance),
     postgresStart(appliance),
     databaseCreate(appliance),
@@ -115,6 +116,9 @@ export function planApp(appliance: Appliance, wanted: WantedRelease, strays: rea
     onFailure: 'stop',
     steps: [
       planStep(releasePrepare(appliance), { ...release, pinned: wanted.pinned as never }, app),
+      ...(database && appliance.runtime.kind === 'docker'
+        ? [planStep(postgresFetch(appliance), null, app)]
+        : []),
       planStep(unitCreate(appliance), release, app),
       ...(database
         ? [

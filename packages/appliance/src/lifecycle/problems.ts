@@ -1,7 +1,8 @@
+import { isAppError } from '@caretaker/kernel/errors.ts'
 import { formatBytes } from '@caretaker/kernel/units.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
 import { jobProblems } from '../jobs/job-problems.ts'
-import { APPLIANCE, type DamagedRecord } from '../runtime/runtime.ts'
+import { APPLIANCE, type DamagedRecord, type ServiceStatus } from '../runtime/runtime.ts'
 import { makeMetadataRoom, metadataLeft } from '../storage/space.ts'
 import type { StorageSpace } from '../storage/storage.ts'
 import type { Appliance } from './appliance.ts'
@@ -9,6 +10,28 @@ import type { PartProblem } from './appliance-state.ts'
 import { readFacts } from './facts.ts'
 import { GATEWAY_SERVICE } from './gateway-service.ts'
 import { stateDiskTroubles } from './state-disk.ts'
+
+/** What the runtime knows; that the engine does not answer is a problem of its own. */
+async function listServices(
+  { runtime }: Appliance,
+  problems: PartProblem[],
+  since: string,
+): Promise<readonly ServiceStatus[]> {
+  try {
+    return await runtime.list()
+  } catch (error) {
+    if (!isAppError(error, 'ENGINE_UNREACHABLE')) throw error
+    const { code, why, next } = error.toReport()
+    problems.push({
+      part: 'engine',
+      code,
+      reason: `the container engine cannot be reached: ${why}`,
+      next,
+      since,
+    })
+    return []
+  }
+}
 
 /** What does not work right now although no operation failed: the parts that make the appliance degraded. */
 export async function seenProblems(
@@ -47,7 +70,7 @@ export async function seenProblems(
       since,
     })
   }
-  for (const found of await appliance.runtime.list()) {
+  for (const found of await listServices(appliance, problems, since)) {
     if (found.state === 'running' || found.app === APPLIANCE) continue
     problems.push({
       part: found.app,

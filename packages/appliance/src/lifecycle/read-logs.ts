@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { redact } from '@caretaker/kernel/secrets.ts'
 import { readLogTail } from '../runtime/logs.ts'
-import { APPLIANCE } from '../runtime/runtime.ts'
+import { APPLIANCE, type Runtime } from '../runtime/runtime.ts'
 import type { Appliance } from './appliance.ts'
 import { learnSecrets } from './learn-secrets.ts'
 
@@ -31,6 +31,7 @@ export async function readLogs(
       next: 'Write --lines 100',
     })
   }
+  await appliance.runtime.gatherLogs().catch(() => undefined)
   const all = await listLogs(appliance)
   const ofApp =
     wanted.app === undefined ? all : all.filter((log) => log.app === wanted.app || isPart(log, wanted.app))
@@ -91,7 +92,7 @@ const FOLLOW_MS = 300
  * followed from its new beginning.
  */
 export async function followLogs(
-  { ports }: Pick<Appliance, 'ports'>,
+  { ports, runtime }: { readonly ports: Appliance['ports']; readonly runtime: Pick<Runtime, 'gatherLogs'> },
   logs: readonly Pick<LogLines, 'app' | 'service' | 'file'>[],
   onLine: (line: string, log: Pick<LogLines, 'app' | 'service'>) => void,
   signal: AbortSignal,
@@ -99,6 +100,7 @@ export async function followLogs(
   const sizeOf = async (file: string) => (await ports.files.stat(file))?.sizeBytes ?? 0
   const seen = await Promise.all(logs.map(async (log) => ({ log, bytes: await sizeOf(log.file) })))
   while (!signal.aborted) {
+    await runtime.gatherLogs().catch(() => undefined)
     for (const entry of seen) {
       const size = await sizeOf(entry.log.file)
       if (size < entry.bytes) entry.bytes = 0

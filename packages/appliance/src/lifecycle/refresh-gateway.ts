@@ -1,5 +1,6 @@
 import { hashOf } from '@caretaker/kernel/json.ts'
 import type { GatewayConfig, ServiceReason } from '../gateway/gateway-config.ts'
+import { readGatewayConfig } from '../gateway/given-config.ts'
 import type { Appliance } from './appliance.ts'
 import { chooseForHosts, gatewayCertificates } from './chosen-certificates.ts'
 import { observeApps, observeState } from './observe.ts'
@@ -13,16 +14,6 @@ export async function computeGatewayConfig(appliance: Appliance): Promise<Gatewa
   const now = ports.clock.now().toISOString()
   const wanted = gatewayConfig(config, certificates, state, await observeApps(appliance), now)
   return keepSince(wanted, await readGatewayConfig(appliance))
-}
-
-/** The config that the gateway was given last; undefined when there is none or it is damaged. */
-export async function readGatewayConfig(appliance: Appliance): Promise<GatewayConfig | undefined> {
-  const text = await appliance.ports.files.readText(appliance.gatewayPaths.configFile)
-  try {
-    return text === undefined ? undefined : (JSON.parse(text) as GatewayConfig)
-  } catch {
-    return undefined
-  }
 }
 
 /** A reason that is still the same keeps the instant since which it is: the config does not change by being asked. */

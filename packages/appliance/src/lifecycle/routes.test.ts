@@ -43,7 +43,7 @@ function routed(app: string, webPort: number | undefined, stopped = false): Rout
     databaseCreated: true,
     stopped,
   }
-  return { app, record, webPort }
+  return { app, record, upstream: webPort === undefined ? undefined : { host: '127.0.0.1', port: webPort } }
 }
 
 const CERTIFICATES = [

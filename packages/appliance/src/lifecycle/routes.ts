@@ -8,8 +8,8 @@ import type { ApplianceState } from './appliance-state.ts'
 export interface RoutedApp {
   readonly app: string
   readonly record: AppRecord
-  /** Port of its web service on the loopback address; undefined while it is not served. */
-  readonly webPort: number | undefined
+  /** Where its web service is reached; undefined while it is not served. */
+  readonly upstream: { readonly host: string; readonly port: number } | undefined
 }
 
 /** The one config of the gateway that follows from the config of the appliance and its state. Pure. */
@@ -78,13 +78,13 @@ function routeOf(
 ): Route {
   const { hosts, aliases, path_prefix } = config.applications[name] as Config['applications'][string]
   const problem = state.parts.find((part) => part.part === name)
-  const served = app?.webPort !== undefined && !app.record.stopped
+  const served = app?.upstream !== undefined && !app.record.stopped
   return {
     app: name,
     hosts: [...hosts],
     aliases: [...aliases],
     ...(path_prefix === '/' ? {} : { pathPrefix: path_prefix }),
-    ...(served && app?.webPort !== undefined ? { upstream: { host: '127.0.0.1', port: app.webPort } } : {}),
+    ...(served && app?.upstream ? { upstream: app.upstream } : {}),
     ...(served ? {} : { reason: appReason(name, app, problem, state, now) }),
     maxHoldMs: holdSeconds * SECOND_MS,
   }

@@ -8,33 +8,28 @@ import { databaseAddress } from './app-database.ts'
 import { appFolders, volumeFolder } from './app-files.ts'
 import type { AppRecord } from './app-records.ts'
 import type { LoadedRelease } from './app-release.ts'
-import { secretValue } from './app-secrets.ts'
+import { secretValue, sourceOf } from './app-secrets.ts'
 import { type Appliance, programFolder } from './appliance.ts'
+import { containedServiceSpec } from './container-specs.ts'
 import { serviceLog } from './folders.ts'
 import { learnFromCompose } from './learn-secrets.ts'
+import { publicUrl } from './public-url.ts'
 
 /** Services of the application that listen, in order. */
 export function listeningServices(application: Application): readonly Service[] {
   return application.services.filter((service) => service.ports.length > 0)
 }
 
-/** The address under which people reach an application. */
-export function publicUrl(appliance: Appliance, app: string): string {
-  const { hosts, path_prefix } = appliance.config.applications[
-    app
-  ] as Appliance['config']['applications'][string]
-  const port = appliance.config.gateway.https_port
-  return `https://${hosts[0]}${port === 443 ? '' : `:${port}`}${path_prefix === '/' ? '' : path_prefix}`
-}
-
 /** Everything the runtime needs to run one service of a prepared release. Ports come from the record. */
 export async function serviceSpec(
   appliance: Appliance,
-  { release, application }: LoadedRelease,
+  loaded: LoadedRelease,
   record: AppRecord,
   service: Service,
 ): Promise<ServiceSpec> {
+  const { release, application } = loaded
   learnFromCompose(application)
+  if (appliance.runtime.kind === 'docker') return containedServiceSpec(appliance, loaded, service)
   const app = application.name
   const folders = appFolders(appliance, app)
   const source = releaseSourceFolder(appliance.stateFolder, release)
@@ -75,13 +70,6 @@ export async function serviceSpec(
     health: healthOf(application, service, port),
     restart: service.restart === 'unless-stopped' ? 'always' : service.restart,
   }
-}
-
-/** The key in the config of a secret of the compose file. */
-function sourceOf(application: Application, name: string): string {
-  const found = application.secrets.find((secret) => secret.name === name)
-  if (!found) throw new Error(`${application.name} declares no secret ${name}`)
-  return found.source
 }
 
 /** Entrypoint and command as one list of words; `checkRuntime` has refused everything else. */

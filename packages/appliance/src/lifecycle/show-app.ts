@@ -3,7 +3,7 @@ import { volumeFolder } from './app-files.ts'
 import type { Appliance } from './appliance.ts'
 import { assertApp } from './apps.ts'
 import { observeApps } from './observe.ts'
-import { publicUrl } from './service-specs.ts'
+import { publicUrl } from './public-url.ts'
 import { listApps, type ServiceLine } from './status.ts'
 
 export interface AppReport {

@@ -1,4 +1,5 @@
 import { ERROR_CODES, type ErrorCode } from '@caretaker/kernel/error-codes.ts'
+import { isAppError } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
 import { findLockHolder, type LockHolder } from '@caretaker/steps/operation-lock.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
@@ -8,7 +9,7 @@ import type { Appliance } from './appliance.ts'
 import type { ApplianceState, PartProblem } from './appliance-state.ts'
 import { observeApps, observeState } from './observe.ts'
 import { seenProblems } from './problems.ts'
-import { publicUrl } from './service-specs.ts'
+import { publicUrl } from './public-url.ts'
 
 export interface ServiceLine {
   readonly service: string
@@ -136,11 +137,11 @@ export function exitCodeOf(state: Pick<ApplianceState, 'state' | 'code'>): ExitC
 /** The applications of the config and how their services stand. */
 export async function listApps(appliance: Appliance): Promise<readonly AppLine[]> {
   return Promise.all(
-    (await observeApps(appliance)).map(async ({ app, record, running, webPort }): Promise<AppLine> => {
+    (await observeApps(appliance)).map(async ({ app, record, running, upstream }): Promise<AppLine> => {
       const names = running?.application.services.map((service) => service.name) ?? []
       const withDatabase = record.databaseCreated ? [POSTGRES_SERVICE, ...names] : names
       const services = await Promise.all(withDatabase.map((service) => serviceLine(appliance, app, service)))
-      const state = record.stopped ? 'stopped' : webPort === undefined ? 'not-started' : 'serving'
+      const state = record.stopped ? 'stopped' : upstream === undefined ? 'not-started' : 'serving'
       return {
         app,
         version: running?.application.version ?? null,
@@ -154,7 +155,11 @@ export async function listApps(appliance: Appliance): Promise<readonly AppLine[]
 }
 
 async function serviceLine(appliance: Appliance, app: string, service: string): Promise<ServiceLine> {
-  const found = await appliance.runtime.status(app, service)
+  const found = await appliance.runtime.status(app, service).catch((error: unknown) => {
+    // Said as a problem of its own; what it runs is not known.
+    if (isAppError(error, 'ENGINE_UNREACHABLE')) return undefined
+    throw error
+  })
   if (!found) return { service, state: 'stopped' }
   return { service, state: found.state, pid: found.pid, since: found.startedAt }
 }

@@ -9,6 +9,7 @@ import { decideDue } from '../certificates/due.ts'
 import { readProvided } from '../certificates/provided.ts'
 import { removePairs, storedPairs, storePair } from '../certificates/store.ts'
 import { wantedCertificates } from '../certificates/wanted.ts'
+import { readGatewayConfig } from '../gateway/given-config.ts'
 import { type Appliance, runnerFor } from './appliance.ts'
 import { certificateFailure, certificateTroubles } from './certificate-failure.ts'
 import {
@@ -19,7 +20,6 @@ import {
 } from './chosen-certificates.ts'
 import { clearFailure, readFacts, replaceFailure, updateFacts } from './facts.ts'
 import { applianceSteps, planObtain, planServeCertificates } from './plan-up.ts'
-import { readGatewayConfig } from './refresh-gateway.ts'
 import { certificateNames } from './routes.ts'
 
 /** Name of the part of the appliance that this looks after. */

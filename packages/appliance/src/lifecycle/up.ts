@@ -230,7 +230,7 @@ class UpWork {
 
   /** Whether an application runs: what is done for another one must not take it from its visitors. */
   async #serves(): Promise<boolean> {
-    return (await observeApps(this.#appliance)).some(({ webPort }) => webPort !== undefined)
+    return (await observeApps(this.#appliance)).some(({ upstream }) => upstream !== undefined)
   }
 
   async #begin(serving: boolean): Promise<void> {
@@ -299,13 +299,14 @@ class UpWork {
 /** The folders that every operation needs, with the rights they need. */
 export async function prepareStateFolder(appliance: Appliance): Promise<void> {
   const { files } = appliance.ports
-  const { state, run, logs, processes, apps } = appliance.folders
+  const { state, run, logs, processes, containers, apps } = appliance.folders
   // Services run as another user and must be able to pass through, not to look.
   await files.makeFolder(state, 0o711)
   await files.makeFolder(run, 0o711)
   await assertOwnFolder(appliance.ports, run)
   await files.makeFolder(logs, 0o711)
   await files.makeFolder(processes, 0o700)
+  await files.makeFolder(containers, 0o700)
   await files.makeFolder(apps, 0o700)
 }
 

@@ -16,7 +16,8 @@ export interface PrepareInput {
   /** Made from the compose file of {@link PrepareInput.fetched}. */
   readonly application: Application
   readonly fetched: FetchedSource
-  readonly tools: BuildTools
+  /** What installs the dependencies of the build contexts. Undefined: their images are built, by somebody else. */
+  readonly tools: BuildTools | undefined
   /** Version of caretaker. */
   readonly builtBy: string
   readonly signal?: AbortSignal
@@ -37,7 +38,7 @@ export async function prepareRelease(ports: PreparePorts, input: PrepareInput): 
   const releaseId = releaseIdOf(application.version, fetched.pin)
   const folder = releaseFolder(stateFolder, application.name, releaseId)
   const present = await readRelease(files, folder)
-  if (present) return present
+  if (present && (present.runtime === 'docker') === (input.tools === undefined)) return present
 
   const parent = dirname(folder)
   const temporary = join(parent, `.${releaseId}.tmp`)
@@ -48,6 +49,7 @@ export async function prepareRelease(ports: PreparePorts, input: PrepareInput): 
   try {
     await copySource(ports, fetched, join(temporary, 'source'), input.progress)
     const lockHashes = await buildContexts(ports, input, join(temporary, 'source'))
+    const runtime = input.tools ? {} : ({ runtime: 'docker' } as const)
     const release: Release = {
       format: 1,
       app: application.name,
@@ -58,6 +60,7 @@ export async function prepareRelease(ports: PreparePorts, input: PrepareInput): 
       composeFile: fetched.composeFile,
       composeHash: sha256(fetched.composeText),
       lockHashes,
+      ...runtime,
       builtAt: ports.clock.now().toISOString(),
       builtBy: input.builtBy,
     }
@@ -108,6 +111,7 @@ async function buildContexts(
   for (const context of contexts) {
     const folder = join(source, context)
     if (!(await isRealFolder(ports.files, source, context))) throw noContext(application.name, context)
+    if (!tools) continue
     const lockHash = await installDependencies(ports, {
       app: application.name,
       context,

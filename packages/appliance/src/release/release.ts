@@ -43,6 +43,8 @@ export interface Release {
   readonly composeHash: string
   /** Build context → SHA-256 of its lock file, for those whose dependencies were installed. */
   readonly lockHashes: Readonly<Record<string, string>>
+  /** For which runtime it was prepared; default: `process`. */
+  readonly runtime?: 'docker'
   /** ISO 8601, UTC. */
   readonly builtAt: string
   /** Version of caretaker that built it. */

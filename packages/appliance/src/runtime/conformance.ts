@@ -12,20 +12,34 @@ export interface RuntimeUnderTest {
   /** A folder that services may write in, and its path as the services see it. */
   readonly folder: string
   readonly owner: ServiceSpec['owner']
+  /** What services need to run in a container. */
+  readonly container?: NonNullable<ServiceSpec['container']>
   readText(path: string): Promise<string | undefined>
   /** How much of a service is alive, children included; of its one-off commands when no service is named. */
   countAlive(app: string, service?: string): Promise<number>
   /** Ends a service behind the runtime's back. */
   kill(app: string, service: string): Promise<void>
-  /** What a crash between the start and its record leaves. */
+  /** What a crash between the start and its record leaves. For runtimes whose services are their own records: nothing. */
   loseRecord(app: string, service: string): Promise<void>
   /** Starts a service, or waits for a command, in a process of its own that `die` ends with SIGKILL. */
   elsewhere(spec: ServiceSpec, command?: readonly string[]): Promise<{ die(): Promise<void> }>
   cleanUp(): Promise<void>
 }
 
+/** In what runtimes differ. */
+export interface RuntimeTraits {
+  /** What is started is recorded apart from it, and a crash can come between the two. */
+  readonly keepsRecords: boolean
+  /** The children of a service can outlive it. */
+  readonly orphansLive: boolean
+}
+
 /** What every {@link Runtime} must do. */
-export function describeRuntime(name: string, make: () => Promise<RuntimeUnderTest>): void {
+export function describeRuntime(
+  name: string,
+  traits: RuntimeTraits,
+  make: () => Promise<RuntimeUnderTest>,
+): void {
   describe(`runtime: ${name}`, () => {
     let world: RuntimeUnderTest
     beforeEach(async () => {
@@ -48,6 +62,7 @@ export function describeRuntime(name: string, make: () => Promise<RuntimeUnderTe
         stop: { signal: 'SIGTERM', graceMs: 10_000, lastSignal: 'SIGKILL' },
         health: undefined,
         restart: 'always',
+        ...(world.container ? { container: world.container } : {}),
         ...change,
       }
     }
@@ -61,9 +76,10 @@ export function describeRuntime(name: string, make: () => Promise<RuntimeUnderTe
       const status = await world.runtime.status('shop', 'web')
       expect(status).toMatchObject({ app: 'shop', service: 'web', releaseId: '1-abc', state: 'running' })
       expect(await world.runtime.list()).toEqual([status])
-      await until('the log has a line', async () =>
-        ((await world.readText(`${world.folder}/logs/web.log`)) ?? '').includes('hello log'),
-      )
+      await until('the log has a line', async () => {
+        await world.runtime.gatherLogs()
+        return ((await world.readText(`${world.folder}/logs/web.log`)) ?? '').includes('hello log')
+      })
     })
 
     it('leaves a service alone that runs with the same spec, and replaces one that does not', async () => {
@@ -119,7 +135,7 @@ export function describeRuntime(name: string, make: () => Promise<RuntimeUnderTe
       await wrote('child')
       await world.kill('shop', 'web')
       await until('it has ended', async () => (await world.runtime.status('shop', 'web'))?.state === 'ended')
-      expect(await world.countAlive('shop', 'web')).toBe(1)
+      expect(await world.countAlive('shop', 'web')).toBe(traits.orphansLive ? 1 : 0)
       await world.runtime.start(spec())
       await wrote('up the-token')
       expect(await world.countAlive('shop', 'web')).toBe(1)
@@ -155,6 +171,38 @@ export function describeRuntime(name: string, make: () => Promise<RuntimeUnderTe
       expect(result).toMatchObject({ exitCode: 3, timedOut: false, stderr: 'complaint\n' })
       expect(result.stdout).toBe(`the-token ${world.folder}\n`)
       expect(lines.toSorted()).toEqual(['complaint', `the-token ${world.folder}`])
+    })
+
+    it('runs a command inside a running service, with its secrets, and gives it up after its time', async () => {
+      await world.runtime.start(spec())
+      await wrote('up the-token')
+      const inside = (script: string, timeoutMs: number) =>
+        world.runtime.runInside(spec(), [world.node, '-e', script], { timeoutMs }, never)
+      const told = await inside('console.log(process.env.TOKEN); process.exit(4)', 20_000)
+      expect(told).toMatchObject({ exitCode: 4, stdout: 'the-token\n' })
+      expect(await inside('setInterval(() => {}, 1000)', 700)).toMatchObject({
+        exitCode: undefined,
+        timedOut: true,
+      })
+      await until('nothing of it is left', async () => (await world.countAlive('shop', 'web')) === 1)
+      expect(await world.countAlive('shop')).toBe(0)
+    })
+
+    it('keeps the log of a service over its restarts', async () => {
+      for (const round of ['one', 'two']) {
+        await world.runtime.start(
+          spec(
+            { releaseId: round },
+            `console.log('round ${round}'); ${STAY} process.on('SIGTERM', () => process.exit(0))`,
+          ),
+        )
+        await until('it has said so', async () => {
+          await world.runtime.gatherLogs()
+          return ((await world.readText(`${world.folder}/logs/web.log`)) ?? '').includes(`round ${round}`)
+        })
+      }
+      await world.runtime.stop('shop', 'web')
+      expect(await world.readText(`${world.folder}/logs/web.log`)).toBe('round one\nround two\n')
     })
 
     it('gives a command up after its time, with all its children', async () => {
@@ -196,24 +244,26 @@ export function describeRuntime(name: string, make: () => Promise<RuntimeUnderTe
       expect(await world.countAlive('shop', 'web')).toBe(0)
     })
 
-    it('ends what was started and never recorded', async () => {
-      await world.runtime.start(spec())
-      await world.runtime.start(spec({ service: 'worker', env: { OUT: `${world.folder}/out2` } }))
-      await wrote('up')
-      await wrote('up', `${world.folder}/out2`)
-      await world.loseRecord('shop', 'web')
-      expect(await world.next.endLeftovers()).toMatchObject([{ app: 'shop', service: 'web' }])
-      expect(await world.countAlive('shop', 'web')).toBe(0)
-      expect(await world.next.status('shop', 'worker')).toMatchObject({ state: 'running' })
-    })
+    if (traits.keepsRecords) {
+      it('ends what was started and never recorded', async () => {
+        await world.runtime.start(spec())
+        await world.runtime.start(spec({ service: 'worker', env: { OUT: `${world.folder}/out2` } }))
+        await wrote('up')
+        await wrote('up', `${world.folder}/out2`)
+        await world.loseRecord('shop', 'web')
+        expect(await world.next.endLeftovers()).toMatchObject([{ app: 'shop', service: 'web' }])
+        expect(await world.countAlive('shop', 'web')).toBe(0)
+        expect(await world.next.status('shop', 'worker')).toMatchObject({ state: 'running' })
+      })
 
-    it('does not start a second one beside one that was never recorded', async () => {
-      await world.runtime.start(spec())
-      await wrote('up')
-      await world.loseRecord('shop', 'web')
-      await world.next.start(spec())
-      expect(await world.countAlive('shop', 'web')).toBe(1)
-    })
+      it('does not start a second one beside one that was never recorded', async () => {
+        await world.runtime.start(spec())
+        await wrote('up')
+        await world.loseRecord('shop', 'web')
+        await world.next.start(spec())
+        expect(await world.countAlive('shop', 'web')).toBe(1)
+      })
+    }
 
     it('ends the command of a caller that died, and not the one of a caller that waits', async () => {
       const caller = await world.elsewhere(spec(), [world.node, '-e', ALIVE])

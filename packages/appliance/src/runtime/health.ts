@@ -4,7 +4,7 @@ import { lastLines } from '@caretaker/ports/command.ts'
 import { waitUntil } from '@caretaker/ports/deadline.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import { readLogTail } from './logs.ts'
-import type { HealthSpec, Runtime, ServiceSpec } from './runtime.ts'
+import { type HealthSpec, LOOPBACK, type Runtime, type ServiceSpec } from './runtime.ts'
 
 type HealthPorts = Pick<Ports, 'network' | 'clock' | 'files'>
 
@@ -20,19 +20,19 @@ export async function probeHealth(
   spec: ServiceSpec,
   signal: AbortSignal,
 ): Promise<Health> {
-  const running = (await runtime.status(spec.app, spec.service))?.state === 'running'
-  if (!running) return { state: 'unhealthy', why: 'it does not run' }
+  const status = await runtime.status(spec.app, spec.service)
+  if (status?.state !== 'running') return { state: 'unhealthy', why: 'it does not run' }
   if (!spec.health) return { state: 'healthy' }
   const { probe, timeoutMs } = spec.health
   if (probe.kind === 'command') {
-    const result = await runtime.runOnce(spec, probe.command, { timeoutMs }, signal)
+    const result = await runtime.runInside(spec, probe.command, { timeoutMs }, signal)
     if (result.exitCode === 0) return { state: 'healthy' }
     const said = lastLines(result.stderr.trim() === '' ? result.stdout : result.stderr, 2)
     const ending = result.timedOut ? 'did not end in time' : `ended with ${result.exitCode ?? result.signal}`
     return { state: 'unhealthy', why: `its health command ${ending}${said === '' ? '' : `: ${said}`}` }
   }
   try {
-    const url = `http://127.0.0.1:${probe.port}${probe.path}`
+    const url = `http://${status.address ?? LOOPBACK}:${probe.port}${probe.path}`
     const response = await ports.network.request({ url, timeoutMs })
     if (response.status >= 200 && response.status < 400) return { state: 'healthy' }
     return { state: 'unhealthy', why: `${probe.path} answers ${response.status}${excerpt(response.body)}` }
@@ -79,6 +79,7 @@ export async function waitHealthy(
   })
   if (reached === 'healthy') return
   if (signal.aborted) throw cancelled(`${spec.service} of ${spec.app}`)
+  await runtime.gatherLogs().catch(() => undefined)
   const log = await readLogTail(ports.files, spec.logFile, 5)
   const said = log.length === 0 ? '' : `; it last wrote: ${log.join(' | ')}`
   const name = `${spec.service} of ${spec.app}`

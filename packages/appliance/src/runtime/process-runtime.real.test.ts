@@ -10,7 +10,7 @@ import type { ElsewhereTask } from './testing/elsewhere.fixture.ts'
 
 const ELSEWHERE = fileURLToPath(new URL('./testing/elsewhere.fixture.ts', import.meta.url))
 
-describeRuntime('process', make)
+describeRuntime('process', { keepsRecords: true, orphansLive: true }, make)
 
 async function make(): Promise<RuntimeUnderTest> {
   const ports = createHost()

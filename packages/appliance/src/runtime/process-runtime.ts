@@ -4,6 +4,7 @@ import { formatDuration } from '@caretaker/kernel/time.ts'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import type { ProcessIdentity } from '@caretaker/ports/process.ts'
+import { callerOf, isCallerAlive } from './caller.ts'
 import type { DamagedRecord, Runtime, ServiceStatus, StopSpec } from './runtime.ts'
 import { specHash } from './runtime.ts'
 
@@ -33,7 +34,7 @@ export interface ProcessRuntimeOptions {
   readonly pid: number
 }
 
-/** Service part of the label of a one-off command; who waits for it follows, as PID.STARTTICKS: pids are used again. */
+/** Service part of the label of a one-off command; who waits for it follows, as {@link callerOf} names it. */
 const RUN_PREFIX = 'run@'
 
 /** Ending of a damaged record that was set aside. */
@@ -73,18 +74,10 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
     }
   }
 
-  /** When a process started, in clock ticks since the boot: field 22 of proc_pid_stat(5); "gone" without one. */
-  async function startOf(pid: string): Promise<string> {
-    // It may end while it is read.
-    const stat = await files.readText(`/proc/${pid}/stat`).catch(() => undefined)
-    return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? 'gone'
-  }
-
   /** Whether this is a one-off command whose caller is still there to see its end. */
   async function isAwaited(service: string): Promise<boolean> {
     if (!service.startsWith(RUN_PREFIX)) return false
-    const [pid = '', start = ''] = service.slice(RUN_PREFIX.length).split('.')
-    return (await startOf(pid)) === start
+    return isCallerAlive(files, service.slice(RUN_PREFIX.length))
   }
 
   async function statusOf(record: ServiceRecord): Promise<ServiceStatus> {
@@ -214,7 +207,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
           // Found again, and ended, when the one who waits for it dies: see endLeftovers.
           env: {
             ...spec.env,
-            CARETAKER_LABEL: `${options.applianceId}/${spec.app}/${RUN_PREFIX}${options.pid}.${await startOf(`${options.pid}`)}`,
+            CARETAKER_LABEL: `${options.applianceId}/${spec.app}/${RUN_PREFIX}${await callerOf(files, options.pid)}`,
           },
           cwd: spec.cwd,
           ...(spec.owner ? { owner: spec.owner } : {}),
@@ -246,6 +239,14 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
       if (goesOn) await writeJsonDurably(files, file, record)
       else await files.sync(options.folder)
       return goesOn
+    },
+
+    runInside(spec, command, runOptions, signal) {
+      return this.runOnce(spec, command, runOptions, signal)
+    },
+
+    async gatherLogs() {
+      // Services append to their log files themselves.
     },
 
     async endLeftovers() {

@@ -6,6 +6,9 @@ import type { Command, CommandResult, ProcessExit, ProcessIdentity } from '@care
 /** The name that stands for the appliance itself where an application's name is asked for. */
 export const APPLIANCE = '-'
 
+/** Where services are reached that run as processes of this machine. */
+export const LOOPBACK = '127.0.0.1'
+
 /** How a service shows that it can do its work. */
 export type HealthProbe =
   | { readonly kind: 'http'; readonly port: number; readonly path: string }
@@ -28,6 +31,34 @@ export interface StopSpec {
   readonly lastSignal: 'SIGKILL' | 'SIGQUIT'
 }
 
+/** A folder of this machine that a container sees through a volume of the engine, so that its own user can write there. */
+export interface ContainerVolume {
+  /** Of the volume, within the application. */
+  readonly name: string
+  /** Absolute path on this machine; must be there. */
+  readonly folder: string
+  /** Absolute path in the container. */
+  readonly target: string
+  readonly readOnly: boolean
+}
+
+/** A file or folder of this machine at a place in the container, as it is. */
+export interface ContainerBind {
+  readonly from: string
+  readonly to: string
+  readonly readOnly: boolean
+}
+
+/** What a service needs beyond {@link ServiceSpec} when it runs in a container. Nothing is ever published. */
+export interface ContainerSpec {
+  /** By digest or id, never by a tag: it must be on this machine. */
+  readonly image: string
+  readonly volumes: readonly ContainerVolume[]
+  readonly binds: readonly ContainerBind[]
+  /** Keys of a service of the compose specification that the engine honours as they are: limits, user, tmpfs, … */
+  readonly settings: Readonly<Record<string, unknown>>
+}
+
 /** Everything a runtime needs to run one service. */
 export interface ServiceSpec {
   readonly app: string
@@ -48,6 +79,8 @@ export interface ServiceSpec {
    * that may wait until its next start.
    */
   readonly revision?: string
+  /** For services that run in a container. */
+  readonly container?: ContainerSpec
 }
 
 export interface ServiceStatus {
@@ -59,6 +92,8 @@ export interface ServiceStatus {
   readonly pid: number
   /** Of the process, where the runtime runs services as processes of this machine. */
   readonly identity?: ProcessIdentity
+  /** IP address that this machine reaches it at; undefined is the loopback address. Changes with every start. */
+  readonly address?: string
   readonly startedAt: string
   /** {@link specHash} of the spec it was started with. */
   readonly specHash: string
@@ -104,6 +139,18 @@ export interface Runtime {
    */
   mend(record: DamagedRecord): Promise<boolean>
   /**
+   * Runs a command in the running service itself where it has a place of its own, else beside it: for health checks.
+   * The end of the service is the end of the command.
+   */
+  runInside(
+    spec: ServiceSpec,
+    command: readonly string[],
+    options: { readonly timeoutMs: number },
+    signal: AbortSignal,
+  ): Promise<CommandResult>
+  /** Brings the log files up to date where services do not write to them by themselves. */
+  gatherLogs(): Promise<void>
+  /**
    * Ends what carries this appliance's label and belongs to nothing that is recorded: left by a start that was
    * interrupted between the start and its record. Gives what was ended.
    */
@@ -128,5 +175,6 @@ export function specHash(spec: ServiceSpec): string {
     owner: owner ?? null,
     releaseId,
     ...(secrets.length === 0 ? {} : { secrets }),
+    ...(spec.container ? { container: spec.container } : {}),
   }).slice(0, 16)
 }

@@ -13,7 +13,7 @@ export const gatewayRoute = (appliance: Appliance) =>
       `Let the gateway serve ${app} at ${(appliance.config.applications[app]?.hosts ?? []).join(', ')}`,
     async check({ app }) {
       const observed = (await observeApps(appliance)).find((entry) => entry.app === app)
-      const ready = observed?.webPort !== undefined && !observed.record.stopped
+      const ready = observed?.upstream !== undefined && !observed.record.stopped
       return ready && (await willRoute(appliance)) ? { state: 'done' } : { state: 'needed', before: null }
     },
     async apply({ app }) {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
-import { MINUTE_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { DatabaseError, quoteIdentifier } from '@caretaker/ports/database.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
 import { createCluster } from '../../database/create.ts'
@@ -22,10 +22,31 @@ import {
 import { readAppRecord, updateAppRecord } from '../app-records.ts'
 import { makeSecretFolder } from '../app-secrets.ts'
 import type { Appliance } from '../appliance.ts'
+import {
+  hasPostgresImage,
+  postgresImageName,
+  preparePostgresImage,
+  writePostgresFiles,
+} from '../postgres-image.ts'
 
 type AppInput = {
   readonly app: string
 }
+
+/** Fetches the image of the database server, before anything is stopped. */
+export const postgresFetch = (appliance: Appliance) =>
+  defineStep<null, null>({
+    kind: 'postgres.fetch',
+    describe: () => `Fetch the image ${postgresImageName(appliance)}`,
+    async check() {
+      return (await hasPostgresImage(appliance)) ? { state: 'done' } : { state: 'needed', before: null }
+    },
+    async apply(_input, _before, context) {
+      await preparePostgresImage(appliance, context)
+    },
+    undo: 'not-needed',
+    timeoutMs: HOUR_MS,
+  })
 
 /** Creates the Postgres cluster of an application inside its snapshot unit; only when it never had one. */
 export const postgresCreate = (appliance: Appliance) =>
@@ -46,6 +67,7 @@ export const postgresCreate = (appliance: Appliance) =>
       const { ports, secrets, folders } = appliance
       await ports.files.makeFolder(join(folders.run, 'pg'), 0o711)
       await makeSecretFolder(appliance, app)
+      if (appliance.config.runtime === 'docker') await writePostgresFiles(appliance, app)
       const password = await secrets.obtain(`${app}/superuser`)
       await createCluster(
         ports,

@@ -4,6 +4,7 @@ import type { PinnedSource } from '../../release/release.ts'
 import { findRelease } from '../app-release.ts'
 import type { Appliance } from '../appliance.ts'
 import { prepareFor } from '../prepare-release.ts'
+import { hasImages } from '../release-images.ts'
 
 export type ReleaseInput = {
   readonly app: string
@@ -17,9 +18,9 @@ export const releasePrepare = (appliance: Appliance) =>
     describe: ({ app, releaseId, pinned }) =>
       `Prepare the release ${releaseId} of ${app} (${(pinned as PinnedSource).pin.slice(0, 20)}…)`,
     async check({ app, releaseId }) {
-      return (await findRelease(appliance, app, releaseId))
-        ? { state: 'done' }
-        : { state: 'needed', before: null }
+      const loaded = await findRelease(appliance, app, releaseId)
+      const isWhole = loaded && (!loaded.images || (await hasImages(appliance, loaded.images)))
+      return isWhole ? { state: 'done' } : { state: 'needed', before: null }
     },
     async apply({ app, pinned }, _before, context) {
       await prepareFor(appliance, app, pinned as PinnedSource, context)

@@ -34,7 +34,8 @@ export const serviceStart = (appliance: Appliance) =>
       if (!loaded) return { state: 'needed', before: null }
       const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
       const named = serviceNamed(loaded.application, service)
-      if (needsPort(named) && record.ports[service] === undefined) return { state: 'needed', before: null }
+      if (needsPort(appliance, named) && record.ports[service] === undefined)
+        return { state: 'needed', before: null }
       const spec = await serviceSpec(appliance, loaded, record, named)
       const isWanted =
         status.specHash === specHash(spec) &&
@@ -86,7 +87,9 @@ async function isHealthy(
   return (await probeHealth(appliance.ports, appliance.runtime, limited, signal)).state === 'healthy'
 }
 
-const needsPort = (service: Service) => service.ports.length > 0
+/** Whether it listens on a port of this machine; a container listens on addresses of its own. */
+const needsPort = (appliance: Appliance, service: Service) =>
+  appliance.runtime.kind === 'process' && service.ports.length > 0
 
 /**
  * A loopback port for every service that listens: the recorded one while it can be had, so that the others' addresses
@@ -97,7 +100,7 @@ async function ensurePorts(appliance: Appliance, application: Application): Prom
   const app = application.name
   const record = await readAppRecord(ports.files, folders.apps, app)
   const chosen: Record<string, number> = {}
-  for (const service of application.services.filter(needsPort)) {
+  for (const service of application.services.filter((service) => needsPort(appliance, service))) {
     const known = record.ports[service.name]
     const running = (await runtime.status(app, service.name))?.state === 'running'
     const usable =

@@ -31,8 +31,11 @@ export const unitCreate = (appliance: Appliance) =>
       await ports.files.makeFolder(folders.volatile, 0o711)
       await ports.files.makeFolder(folders.run, 0o711)
       await ports.files.makeFolder(`${folders.run}/pg`, 0o711)
-      for (const folder of await wantedFolders(appliance, app, releaseId))
-        await makeServiceFolder(appliance, folder)
+      for (const folder of await wantedFolders(appliance, app, releaseId)) {
+        // The engine gives a volume that is empty what the image has in its place, owner included.
+        if (appliance.runtime.kind === 'docker') await ports.files.makeFolder(folder, 0o755)
+        else await makeServiceFolder(appliance, folder)
+      }
     },
     undo: 'not-needed',
     timeoutMs: MINUTE_MS,

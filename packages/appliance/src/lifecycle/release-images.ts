@@ -1,0 +1,102 @@
+import { join } from 'node:path'
+import { writeJsonDurably } from '@caretaker/ports/durable.ts'
+import type { StepContext } from '@caretaker/steps/step.ts'
+import type { Application, Service } from '../application/application.ts'
+import { type Release, releaseFolder, releaseSourceFolder } from '../release/release.ts'
+import { LABEL, projectOf } from '../runtime/docker/compose-file.ts'
+import type { DockerOptions } from '../runtime/docker/docker-command.ts'
+import { createEngine, type Engine, type ImageFacts } from '../runtime/docker/engine.ts'
+import { buildImage, type ImageWork, type PinnedImage, pullImage } from '../runtime/docker/images.ts'
+import type { Appliance } from './appliance.ts'
+import { readStateFile } from './state-file.ts'
+
+/** The image of each service of a release, and what it brings along. Plain JSON. */
+export type ReleaseImages = Readonly<Record<string, ServiceImage>>
+
+export interface ServiceImage extends Omit<ImageFacts, 'digests' | 'env' | 'id'> {
+  /** By digest, or by id when it was built here. */
+  readonly reference: string
+}
+
+/** How the engine of this appliance is called. */
+export function dockerOptions({ config, programs }: Pick<Appliance, 'config' | 'programs'>): DockerOptions {
+  return { socket: config.docker.socket, environment: programs.outgoing }
+}
+
+export function engineOf(appliance: Pick<Appliance, 'config' | 'ports'>): Engine {
+  return createEngine(appliance.ports.network, appliance.config.docker.socket)
+}
+
+const imagesFile = (appliance: Appliance, { app, releaseId }: Pick<Release, 'app' | 'releaseId'>) =>
+  join(releaseFolder(appliance.stateFolder, app, releaseId), 'images.json')
+
+/** The images of a release that was prepared for containers; undefined when one of them is not pinned yet. */
+export async function readImages(
+  appliance: Appliance,
+  release: Release,
+  application: Application,
+): Promise<ReleaseImages | undefined> {
+  const images = await readStateFile<ReleaseImages>(appliance.ports.files, imagesFile(appliance, release))
+  return images && application.services.every(({ name }) => images[name]) ? images : undefined
+}
+
+/** Whether all of them are on this machine. @throws AppError ENGINE_UNREACHABLE */
+export async function hasImages(appliance: Appliance, images: ReleaseImages): Promise<boolean> {
+  const engine = engineOf(appliance)
+  const found = await Promise.all(Object.values(images).map(({ reference }) => engine.image(reference)))
+  return found.every((image) => image !== undefined)
+}
+
+/**
+ * Fetches or builds the images of a release, and pins them. What was pinned before is fetched by its digest again; an
+ * image that was built here and is gone is built anew.
+ * @throws AppError ENGINE_…, IMAGE_…, REGISTRY_UNREACHABLE, BUILD_FAILED, DISK_FULL
+ */
+export async function prepareImages(
+  appliance: Appliance,
+  release: Release,
+  application: Application,
+  { signal, progress }: StepContext,
+): Promise<void> {
+  const known =
+    (await readStateFile<ReleaseImages>(appliance.ports.files, imagesFile(appliance, release))) ?? {}
+  const work: ImageWork = {
+    processes: appliance.ports.processes,
+    engine: engineOf(appliance),
+    docker: dockerOptions(appliance),
+    owner: application.name,
+    signal,
+    progress: (message) => progress(message),
+  }
+  const images: Record<string, ServiceImage> = {}
+  /** Services of the same build share an image. */
+  const built = new Map<string, PinnedImage>()
+  for (const service of application.services) {
+    const { name, build, image } = service
+    const key = JSON.stringify(build)
+    const pinned = build
+      ? (built.get(key) ?? (await builtImage(appliance, release, service, work)))
+      : await pullImage(work, known[name]?.reference ?? (image as string))
+    if (build) built.set(key, pinned)
+    const { entrypoint, command, workingDir, user, healthcheck } = pinned.facts
+    images[name] = { reference: pinned.reference, entrypoint, command, workingDir, user, healthcheck }
+  }
+  await writeJsonDurably(appliance.ports.files, imagesFile(appliance, release), images, 0o644)
+}
+
+function builtImage(
+  appliance: Appliance,
+  release: Release,
+  { name, build }: Service,
+  work: ImageWork,
+): Promise<PinnedImage> {
+  const { id } = appliance.config
+  const { context = '.', dockerfile, args = {} } = build ?? {}
+  return buildImage(work, {
+    folder: join(releaseSourceFolder(appliance.stateFolder, release), context),
+    dockerfile,
+    args,
+    tag: `${projectOf(id, release.app)}/${name}:${release.releaseId.replaceAll(/[^\w.-]/g, '_')}`,
+    label: `${LABEL.appliance}=${id}`,
+  })
+}

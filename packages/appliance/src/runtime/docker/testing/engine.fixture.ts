@@ -1,0 +1,140 @@
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
+import {
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readableId } from '@caretaker/kernel/ids.ts'
+import type { DockerOptions } from '../docker-command.ts'
+
+/** A container engine of its own, with data, socket and addresses of its own. Disposing ends it and removes all of it. */
+export interface TestEngine extends AsyncDisposable {
+  readonly folder: string
+  readonly docker: DockerOptions
+  /** Of dockerd and of its containerd. */
+  pids(): { readonly dockerd: number; readonly containerd: number }
+  /** Calls the docker program; throws with what it said unless it ends with 0. */
+  run(...args: readonly string[]): string
+  /** Waits until it answers again after it was killed, starting it anew. */
+  restart(...options: readonly string[]): Promise<void>
+  kill(what: 'dockerd' | 'containerd'): Promise<void>
+}
+
+/** Where dockerd is on Debian. */
+const DOCKERD = '/usr/sbin/dockerd'
+const START_LIMIT_MS = 60_000
+
+/**
+ * Starts an engine. `npm run engines` installs what it needs. The subnets are of a range of its own, so that it gets along
+ * with another engine of this machine.
+ */
+export async function startTestEngine(): Promise<TestEngine> {
+  const folder = mkdtempSync(join(tmpdir(), 'ct-docker-'))
+  const config = join(folder, 'config')
+  const plugins = (process.env.CARETAKER_DOCKER_PLUGINS ?? '').split(':').filter((path) => path !== '')
+  mkdirSync(config)
+  writeFileSync(join(config, 'config.json'), JSON.stringify({ cliPluginsExtraDirs: plugins }))
+  const socket = join(folder, 'docker.sock')
+  const docker: DockerOptions = { socket, environment: { DOCKER_CONFIG: config } }
+  const env = {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    DOCKER_HOST: `unix://${socket}`,
+    DOCKER_CONFIG: config,
+  }
+  const policy = forwardPolicy()
+  // Builds use the bridge of the engine; with one of its own it does not meddle with that of the machine.
+  const range = randomInt(200, 250)
+  const bridge = `ct-${readableId(8)}`
+  for (const words of [
+    ['link', 'add', bridge, 'type', 'bridge'],
+    ['address', 'add', `10.${range}.255.1/24`, 'dev', bridge],
+    ['link', 'set', bridge, 'up'],
+  ])
+    execFileSync('ip', words, { env })
+  let daemon: ChildProcess | undefined
+
+  const isUp = () => spawnSync('docker', ['info'], { env, timeout: 20_000 }).status === 0
+
+  async function start(options: readonly string[] = []): Promise<void> {
+    const log = createWriteStream(join(folder, 'dockerd.log'), { flags: 'a' })
+    await once(log, 'open')
+    const args = ['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')]
+    args.push('--pidfile', join(folder, 'dockerd.pid'), '--host', `unix://${socket}`, '--bridge', bridge)
+    args.push('--default-address-pool', `base=10.${range}.0.0/17,size=24`, ...options)
+    rmSync(join(folder, 'dockerd.pid'), { force: true })
+    daemon = spawn(DOCKERD, args, { stdio: ['ignore', log, log], env: { PATH: env.PATH } })
+    const deadline = performance.now() + START_LIMIT_MS
+    while (!isUp()) {
+      if (daemon.exitCode !== null || performance.now() > deadline)
+        throw new Error(`no engine: ${readFileSync(join(folder, 'dockerd.log'), 'utf8').slice(-2000)}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+
+  const containerdPid = () => Number(readFileSync(join(folder, 'exec/containerd/containerd.pid'), 'utf8'))
+
+  async function kill(what: 'dockerd' | 'containerd'): Promise<void> {
+    if (what === 'containerd') {
+      process.kill(containerdPid(), 'SIGKILL')
+      return
+    }
+    if (!daemon || daemon.exitCode !== null || daemon.signalCode !== null) return
+    const gone = once(daemon, 'exit')
+    daemon.kill('SIGKILL')
+    await gone
+  }
+
+  await start()
+  return {
+    folder,
+    docker,
+    pids: () => ({ dockerd: daemon?.pid ?? 0, containerd: containerdPid() }),
+    run: (...args) =>
+      execFileSync('docker', args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
+    restart: (...options) => start(options),
+    kill,
+    async [Symbol.asyncDispose]() {
+      if (!isUp()) await start()
+      const ids = execFileSync('docker', ['ps', '-aq'], { env, encoding: 'utf8' }).split('\n').filter(Boolean)
+      if (ids.length > 0) spawnSync('docker', ['rm', '-f', ...ids], { env })
+      spawnSync('docker', ['network', 'prune', '-f'], { env })
+      if (daemon) {
+        const gone = once(daemon, 'exit')
+        daemon.kill('SIGTERM')
+        await gone
+      }
+      // An engine makes the machine drop what is forwarded; what was so before is so again.
+      spawnSync('iptables', ['-P', 'FORWARD', policy], { env })
+      spawnSync('ip', ['link', 'delete', bridge], { env })
+      unmountBelow(folder)
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+function forwardPolicy(): string {
+  const { stdout } = spawnSync('iptables', ['-S', 'FORWARD'], { encoding: 'utf8' })
+  return /^-P FORWARD (\w+)$/m.exec(stdout)?.[1] ?? 'ACCEPT'
+}
+
+/** Removing a tree must never reach through a mount. */
+function unmountBelow(folder: string): void {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((path) => path.startsWith(`${folder}/`))
+  for (const path of mounts.toReversed()) execFileSync('umount', [path])
+  if (
+    existsSync(join(folder, 'data/volumes')) &&
+    readFileSync('/proc/self/mounts', 'utf8').includes(`${folder}/`)
+  )
+    throw new Error(`something is still mounted below ${folder}`)
+}
