@@ -147,6 +147,14 @@ export const ERROR_CODES = {
   // gateway
   GATEWAY_START_FAILED: entry(5, 'The gateway does not start.'),
   GATEWAY_UNREACHABLE: entry(5, 'The gateway does not answer on its control socket.'),
+  GATEWAY_CONFIG_REFUSED: entry(
+    1,
+    'The gateway engine did not take a config; the one before stays in force.',
+  ),
+  GATEWAY_ENGINE_TOO_OLD: entry(
+    10,
+    'The gateway engine of this machine is too old for what the config asks.',
+  ),
   CERTIFICATE_INVALID: entry(2, 'A certificate or key cannot be used.'),
   CERTIFICATE_EXPIRING: entry(1, 'A certificate ends soon and was not renewed.'),
   CERTIFICATE_FOREIGN: entry(1, 'A certificate was not issued by the authority of the appliance.'),

@@ -47,6 +47,8 @@ export interface StorageConfig {
 }
 
 export interface GatewayConfig {
+  /** What holds the ports. */
+  readonly engine: 'embedded' | 'caddy'
   /** IP address. */
   readonly bind: string
   /** Port for HTTP, or null for none. */

@@ -83,6 +83,12 @@ const storage = z.strictObject({
 })
 
 const gateway = z.strictObject({
+  engine: z
+    .enum(['embedded', 'caddy'])
+    .default('embedded')
+    .describe(
+      'What holds the ports: "embedded" (the gateway of caretaker itself), or "caddy" (Caddy of this machine, 2.6 or newer, with the gateway behind it: HTTP/2).',
+    ),
   bind: z
     .union([z.ipv4(), z.ipv6()], ipMust)
     .default('0.0.0.0')

@@ -67,6 +67,8 @@ export type GatewayCertificate = Readonly<z.infer<typeof GatewayCertificate>>
 /** Everything a gateway back end needs; computed by the appliance, holds no secret itself. */
 export const GatewayConfig = z.strictObject({
   applianceId: z.string().min(1),
+  /** `caddy`: Caddy holds the ports and hands everything to the gateway. Absent: the gateway holds them itself. */
+  engine: z.literal('caddy').optional(),
   /** Absent: nothing listens for plain HTTP. */
   http: Endpoint.optional(),
   https: Endpoint,

@@ -1,6 +1,10 @@
 import { join } from 'node:path'
 import type { ErrorReport } from '@caretaker/kernel/errors.ts'
+import { type CaddyPlaces, caddyPlaces } from './caddy/caddy-places.ts'
 import type { Endpoint, GatewayConfig, ServiceReason } from './gateway-config.ts'
+
+/** `embedded`: the gateway itself. `caddy`: Caddy, with the gateway behind it. */
+export type GatewayEngine = 'embedded' | 'caddy'
 
 export interface AppTraffic {
   readonly app: string
@@ -26,11 +30,13 @@ export interface ServedCertificate {
 
 export interface GatewayStatus {
   readonly pid: number
+  /** What holds the ports. A change needs a new start. */
+  readonly engine: GatewayEngine
   /** ISO 8601 instant. */
   readonly startedAt: string
   /** `hashOf` the config in force; undefined while the gateway runs without one. */
   readonly configHash: string | undefined
-  /** Where it listens; real port numbers. */
+  /** Where it listens; real port numbers. Absent as long as nothing does. */
   readonly http: Endpoint | undefined
   readonly https: Endpoint | undefined
   readonly service: ServiceReason | undefined
@@ -75,6 +81,7 @@ export interface GatewayPaths {
   readonly controlSocket: string
   /** Answers to HTTP-01 challenges of ACME: a file for each token, its content the answer. Served in every state. */
   readonly challengeFolder: string
+  readonly caddy: CaddyPlaces
 }
 
 /** `runFolder` holds the control socket; its path must be short enough for one. */
@@ -89,5 +96,6 @@ export function gatewayPaths(
     failureFile: join(folder, 'failure.json'),
     controlSocket: join(runFolder, 'gateway.sock'),
     challengeFolder: join(folder, 'challenges'),
+    caddy: caddyPlaces(folder, runFolder),
   }
 }

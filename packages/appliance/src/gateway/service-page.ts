@@ -63,6 +63,13 @@ export const PAGES = {
     reason: 'The application is being switched over and this takes longer than planned.',
     retryAfterS: 5,
   },
+  gatewayAway: {
+    status: 503,
+    code: 'GATEWAY_UNREACHABLE',
+    title: DEFAULT_TITLE,
+    reason: 'The gateway of this machine is starting again.',
+    retryAfterS: 5,
+  },
   unknownHost: {
     status: 421,
     code: 'UNKNOWN_HOST',

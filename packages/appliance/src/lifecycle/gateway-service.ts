@@ -5,6 +5,10 @@ import type { Appliance } from './appliance.ts'
 import { serviceLog } from './folders.ts'
 
 export const GATEWAY_SERVICE = 'gateway'
+export const CADDY_SERVICE = 'caddy'
+
+/** Where Caddy is looked for. */
+export const CADDY_PATH = '/usr/local/bin:/usr/bin:/bin'
 
 /** The embedded gateway as a service: the same program, in a process of its own that outlives the daemon. */
 export function gatewaySpec({
@@ -31,6 +35,33 @@ export function gatewaySpec({
     env: { PATH: '/usr/bin:/bin', HOME: folders.state, NODE_OPTIONS: '' },
     owner: undefined,
     logFile: serviceLog(folders, APPLIANCE, GATEWAY_SERVICE),
+    stop: DEFAULT_STOP,
+    health: undefined,
+    restart: 'always',
+  }
+}
+
+/**
+ * Caddy in front of the gateway, as a process of its own. It starts with the last config it took, and asks nobody.
+ */
+export function caddySpec({
+  folders,
+  gatewayPaths: { caddy },
+}: Pick<Appliance, 'folders' | 'gatewayPaths'>): ServiceSpec {
+  return {
+    app: APPLIANCE,
+    service: CADDY_SERVICE,
+    releaseId: 'caddy',
+    command: ['caddy', 'run', '--config', caddy.configFile],
+    cwd: '/',
+    env: {
+      PATH: CADDY_PATH,
+      HOME: caddy.dataFolder,
+      XDG_DATA_HOME: caddy.dataFolder,
+      XDG_CONFIG_HOME: caddy.dataFolder,
+    },
+    owner: undefined,
+    logFile: serviceLog(folders, APPLIANCE, CADDY_SERVICE),
     stop: DEFAULT_STOP,
     health: undefined,
     restart: 'always',

@@ -12,7 +12,7 @@ import { writeSecretFiles } from './app-secrets.ts'
 import { type Appliance } from './appliance.ts'
 import { addFailure, clearFailure, type Facts, readFacts, replaceFailure, updateFacts } from './facts.ts'
 import { serviceLog } from './folders.ts'
-import { GATEWAY_SERVICE, gatewaySpec } from './gateway-service.ts'
+import { CADDY_SERVICE, caddySpec, GATEWAY_SERVICE, gatewaySpec } from './gateway-service.ts'
 import { learnSecrets } from './learn-secrets.ts'
 import { asGuest } from './lock-guests.ts'
 import { isGatewayCurrent, refreshGateway } from './refresh-gateway.ts'
@@ -330,6 +330,7 @@ async function startAgain(
 ): Promise<void> {
   const { ports, runtime, folders } = appliance
   if (app === APPLIANCE && service === GATEWAY_SERVICE) return runtime.start(gatewaySpec(appliance))
+  if (app === APPLIANCE && service === CADDY_SERVICE) return runtime.start(caddySpec(appliance))
   if (service === POSTGRES_SERVICE) return startDatabase(appliance, app, signal)
   const record = await readAppRecord(ports.files, folders.apps, app)
   const loaded = await loadRelease(appliance, app, record.releaseId ?? '')

@@ -6,7 +6,7 @@ import { APPLIANCE } from '../runtime/runtime.ts'
 import { POSTGRES_SERVICE } from './app-database.ts'
 import type { Appliance } from './appliance.ts'
 import type { Facts } from './facts.ts'
-import { GATEWAY_SERVICE } from './gateway-service.ts'
+import { CADDY_SERVICE, GATEWAY_SERVICE } from './gateway-service.ts'
 import { acmeDownload, acmeFinalize } from './steps/acme-finalize.ts'
 import { acmeAccount, acmeOrder } from './steps/acme-order.ts'
 import { acmeValidate } from './steps/acme-validate.ts'
@@ -184,13 +184,16 @@ export function planServeCertificates(appliance: Appliance): Plan {
   })
 }
 
-/** Stops the gateway: the last part of `down`. */
+/** Stops the gateway, after what holds its ports: the last part of `down`. */
 export function planStopGateway(appliance: Appliance): Plan {
+  const stop = (service: string, scope: string) =>
+    planStep(serviceStop(appliance), { app: APPLIANCE, service }, scope)
+  const byCaddy = appliance.config.gateway.engine === 'caddy'
   return createPlan({
     name: 'down',
     purpose: 'stop the gateway',
     onFailure: 'stop',
-    steps: [planStep(serviceStop(appliance), { app: APPLIANCE, service: GATEWAY_SERVICE }, 'appliance')],
+    steps: [...(byCaddy ? [stop(CADDY_SERVICE, 'appliance.caddy')] : []), stop(GATEWAY_SERVICE, 'appliance')],
   })
 }
 

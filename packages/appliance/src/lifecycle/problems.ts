@@ -8,7 +8,7 @@ import type { StorageSpace } from '../storage/storage.ts'
 import type { Appliance } from './appliance.ts'
 import type { PartProblem } from './appliance-state.ts'
 import { readFacts } from './facts.ts'
-import { GATEWAY_SERVICE } from './gateway-service.ts'
+import { CADDY_SERVICE, GATEWAY_SERVICE } from './gateway-service.ts'
 import { stateDiskTroubles } from './state-disk.ts'
 
 /** What the runtime knows; that the engine does not answer is a problem of its own. */
@@ -66,6 +66,20 @@ export async function seenProblems(
       part: 'gateway',
       code: 'GATEWAY_UNREACHABLE',
       reason: 'the gateway does not run, so nobody reaches the applications',
+      next: 'caretaker up',
+      since,
+    })
+  }
+  const byCaddy = appliance.config.gateway.engine === 'caddy'
+  if (
+    byCaddy &&
+    facts.startedBefore &&
+    (await appliance.runtime.status(APPLIANCE, CADDY_SERVICE))?.state !== 'running'
+  ) {
+    problems.push({
+      part: 'caddy',
+      code: 'GATEWAY_UNREACHABLE',
+      reason: 'Caddy does not run, so nobody reaches the applications',
       next: 'caretaker up',
       since,
     })

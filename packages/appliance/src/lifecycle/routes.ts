@@ -20,10 +20,12 @@ export function gatewayConfig(
   apps: readonly RoutedApp[],
   now: string,
 ): GatewayConfig {
-  const { bind, http_port, https_port, trusted_proxies, proxy_protocol, hold_seconds } = config.gateway
+  const { engine, bind, http_port, https_port, trusted_proxies, proxy_protocol, hold_seconds } =
+    config.gateway
   const names = Object.keys(config.applications)
   return {
     applianceId: config.id,
+    ...(engine === 'caddy' ? { engine } : {}),
     ...(http_port === null ? {} : { http: { host: bind, port: http_port } }),
     https: { host: bind, port: https_port },
     certificates: [...certificates],

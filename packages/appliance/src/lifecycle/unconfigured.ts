@@ -7,7 +7,7 @@ import { createProcessRuntime } from '../runtime/process-runtime.ts'
 import { APPLIANCE } from '../runtime/runtime.ts'
 import type { Surrounding } from './appliance.ts'
 import { foldersOf } from './folders.ts'
-import { GATEWAY_SERVICE, gatewaySpec } from './gateway-service.ts'
+import { CADDY_SERVICE, GATEWAY_SERVICE, gatewaySpec } from './gateway-service.ts'
 
 /**
  * Shows the service page with the reason why there is no config, so that whoever comes by reads it. Repeated it changes
@@ -41,9 +41,12 @@ export async function showUnconfigured(
   const applianceId = unconfiguredId(stateFolder)
   const runtime = createProcessRuntime(ports, { applianceId, folder: folders.processes, pid })
   if ((await runtime.status(APPLIANCE, GATEWAY_SERVICE))?.state === 'running') {
-    await createGatewayClient(ports, paths).apply(config)
+    const gateway = createGatewayClient(ports, paths)
+    const { engine } = await gateway.status()
+    await gateway.apply(engine === 'caddy' ? { ...config, engine } : config)
     return
   }
+  await runtime.stop(APPLIANCE, CADDY_SERVICE)
   await storeGatewayConfig(ports, paths, config)
   await runtime.start(gatewaySpec({ programs, folders, gatewayPaths: paths, stateFolder }))
 }
@@ -67,5 +70,6 @@ export async function hideUnconfigured({ ports, stateFolder, pid }: Surrounding)
   )
   const applianceId = unconfiguredId(stateFolder)
   const runtime = createProcessRuntime(ports, { applianceId, folder: processes, pid })
+  await runtime.stop(APPLIANCE, CADDY_SERVICE)
   await runtime.stop(APPLIANCE, GATEWAY_SERVICE)
 }

@@ -47,7 +47,12 @@ export class Admission {
 
   /** The client behind a socket, and whether it is a proxy that is believed. */
   peerOf(socket: Ends): { readonly address: string; readonly trusted: boolean } {
-    const address = this.#spokenFor.get(endsOf(socket))?.client ?? plainAddress(socket.remoteAddress)
+    return this.peerAt(this.#spokenFor.get(endsOf(socket))?.client ?? plainAddress(socket.remoteAddress))
+  }
+
+  /** The client that a front of ours met at this address. */
+  peerAt(remote: string): { readonly address: string; readonly trusted: boolean } {
+    const address = plainAddress(remote)
     return { address, trusted: this.#trusts(address) }
   }
 

@@ -8,7 +8,8 @@ import { AppError, messageOf } from '@caretaker/kernel/errors.ts'
 /** A self-signed certificate is made anew whenever the gateway starts or gets a config. */
 const SELF_SIGNED_DAYS = 90
 
-interface KeyMaterial {
+/** A certificate with chain and its key as PEM, for those hosts. */
+export interface KeyMaterial {
   readonly hosts: readonly string[]
   readonly cert: string
   readonly key: string
@@ -21,6 +22,7 @@ export interface CertificateStore {
   readonly fallback: { readonly cert: string; readonly key: string }
   contextFor(host: string): SecureContext | undefined
   readonly served: readonly ServedCertificate[]
+  readonly materials: readonly KeyMaterial[]
 }
 
 /** Reads the certificates of a config. @throws AppError CERTIFICATE_INVALID naming the file. */
@@ -65,6 +67,7 @@ function storeOf(materials: readonly KeyMaterial[]): CertificateStore {
     for (const host of material.hosts) contexts.set(host, context)
   }
   return {
+    materials,
     fallback: materials[0] as KeyMaterial,
     contextFor(host) {
       const name = host.toLowerCase()

@@ -1,12 +1,12 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { PageResponse } from '@caretaker/appliance/gateway/service-page.ts'
+import type { Sender } from './entrance.ts'
 
 /** One request and the way to answer it: an ordinary response, or the bare socket of a websocket handshake. */
 export interface Exchange {
   readonly request: IncomingMessage
-  /** Whether it came over TLS. */
-  readonly secure: boolean
+  readonly sender: Sender
   /** Fires when the client has gone or everything is answered. */
   readonly ended: AbortSignal
   readonly kind: 'request' | 'upgrade'
@@ -28,7 +28,7 @@ export interface UpgradeExchange extends Exchange {
 export function requestExchange(
   request: IncomingMessage,
   response: ServerResponse,
-  secure: boolean,
+  sender: Sender,
 ): RequestExchange {
   const ended = new AbortController()
   response.once('close', () => ended.abort())
@@ -38,7 +38,7 @@ export function requestExchange(
     kind: 'request',
     request,
     response,
-    secure,
+    sender,
     ended: ended.signal,
     reply(answer) {
       if (response.headersSent || response.destroyed) return
@@ -58,7 +58,7 @@ export function upgradeExchange(
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-  secure: boolean,
+  sender: Sender,
 ): UpgradeExchange {
   const ended = new AbortController()
   let answered = false
@@ -69,7 +69,7 @@ export function upgradeExchange(
     request,
     socket,
     head,
-    secure,
+    sender,
     ended: ended.signal,
     reply(answer) {
       if (answered) return

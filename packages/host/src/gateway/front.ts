@@ -91,7 +91,9 @@ export class Front {
 
   answer(exchange: RequestExchange | UpgradeExchange): void {
     const request = exchange.request
-    const peer = this.#admission.peerOf(request.socket)
+    const { client } = exchange.sender
+    const peer =
+      client === undefined ? this.#admission.peerOf(request.socket) : this.#admission.peerAt(client)
     const requestId = requestIdFor(request.headers, peer)
     const record = new AccessRecord(exchange, peer.address, requestId, this.#options.accessLog)
     if (exchange.kind === 'request' && wantsClose(exchange)) {
@@ -142,7 +144,7 @@ export class Front {
     const token = challengeToken(target.path)
     const proof = token === undefined ? undefined : await this.#options.challengeAnswer(token)
     if (proof !== undefined) return this.#prove(arrival, proof)
-    const secure = exchange.secure || (peer.trusted && headers['x-forwarded-proto'] === 'https')
+    const secure = exchange.sender.secure || (peer.trusted && headers['x-forwarded-proto'] === 'https')
     const arrivedMs = performance.now()
     for (;;) {
       const decision = decide(this.#table, { ...target, secure })

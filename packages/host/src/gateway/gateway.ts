@@ -5,16 +5,18 @@ import { join } from 'node:path'
 import type { GatewayPaths, GatewayStatus } from '@caretaker/appliance/gateway/gateway.ts'
 import type { GatewayConfig } from '@caretaker/appliance/gateway/gateway-config.ts'
 import { parseGatewayConfig } from '@caretaker/appliance/gateway/parse-config.ts'
-import { type AppError, isAppError, toAppError } from '@caretaker/kernel/errors.ts'
+import { AppError, isAppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { hashOf } from '@caretaker/kernel/json.ts'
 import { SECOND_MS } from '@caretaker/kernel/time.ts'
+import { CaddyEntrance } from './caddy/caddy-entrance.ts'
 import { type CertificateStore, loadCertificates, selfSignedStore } from './certificate-store.ts'
 import { serveControl } from './control.ts'
 import { parseDrainCall, parseHoldCall, parseReleaseCall } from './control-calls.ts'
+import type { Arrivals, Entrance } from './entrance.ts'
 import { requestExchange, upgradeExchange } from './exchange.ts'
 import { Front } from './front.ts'
 import { MAX_PIPELINED } from './limits.ts'
-import { type Arrivals, Listeners } from './listeners.ts'
+import { Listeners } from './listeners.ts'
 import type { LogLine } from './refusal-log.ts'
 import { type FallbackEndpoints, readStoredConfig } from './stored-config.ts'
 
@@ -67,7 +69,7 @@ class EmbeddedGateway implements RunningGateway {
   readonly #options: GatewayOptions
   readonly #startedAt = new Date()
   readonly #front: Front
-  #listeners: Listeners | undefined
+  #entrance: Entrance | undefined
   #certificates: CertificateStore | undefined
   #config: GatewayConfig | undefined
   #configHash: string | undefined
@@ -108,11 +110,15 @@ class EmbeddedGateway implements RunningGateway {
       )
       if (problem) this.#problems.push(problem)
       const certificates = await this.#certificatesOrSelfSigned(config)
-      const listeners = new Listeners(this.#arrivals(), certificates)
-      this.#listeners = listeners
+      const { caddy } = this.#options.paths
+      const entrance =
+        config.engine === 'caddy'
+          ? new CaddyEntrance(this.#arrivals(), caddy)
+          : new Listeners(this.#arrivals(), certificates)
+      this.#entrance = entrance
       this.#front.use(config)
-      await listeners.change({ https: config.https })
-      await this.#orProblem(() => listeners.change(config))
+      await entrance.change({ ...config, http: undefined }, certificates)
+      await this.#orProblem(() => entrance.change(config, certificates))
       this.#certificates = certificates
       this.#config = config
       this.#configHash = stored ? hashOf(config) : undefined
@@ -122,10 +128,11 @@ class EmbeddedGateway implements RunningGateway {
   status(): GatewayStatus {
     return {
       pid: process.pid,
+      engine: this.#config?.engine ?? 'embedded',
       startedAt: this.#startedAt.toISOString(),
       configHash: this.#configHash,
-      http: this.#listeners?.address('http'),
-      https: this.#listeners?.address('https'),
+      http: this.#entrance?.address('http'),
+      https: this.#entrance?.address('https'),
       service: this.#config?.service,
       ...this.#front.counts(),
       certificates: this.#certificates?.served ?? [],
@@ -135,10 +142,10 @@ class EmbeddedGateway implements RunningGateway {
 
   async close(graceMs = GRACE_MS): Promise<void> {
     this.#front.close()
-    const ended = this.#listeners?.close()
+    const ended = this.#entrance?.close()
     const over = setTimeout(() => {
       this.#front.destroy()
-      this.#listeners?.destroy()
+      this.#entrance?.destroy()
     }, graceMs)
     await ended
     clearTimeout(over)
@@ -154,8 +161,9 @@ class EmbeddedGateway implements RunningGateway {
   async #apply(config: GatewayConfig): Promise<void> {
     await this.#inTurn(async () => {
       const certificates = await loadCertificates(config)
-      await this.#listeners?.change(config)
-      this.#listeners?.show(certificates)
+      if (this.#config && config.engine !== this.#config.engine) throw otherEngine()
+      await this.#entrance?.change(config, certificates)
+      this.#entrance?.show(certificates)
       this.#front.use(config)
       this.#certificates = certificates
       this.#config = config
@@ -185,18 +193,18 @@ class EmbeddedGateway implements RunningGateway {
     const answers = new WeakMap<object, Set<ServerResponse>>()
     return {
       onConnection: (socket, accept) => this.#front.take(socket, accept),
-      onRequest: (request, response, secure) => {
+      onRequest: (request, response, sender) => {
         const { socket } = request
         const underWay = answers.get(socket) ?? new Set()
         answers.set(socket, underWay.add(response))
         response.once('close', () => underWay.delete(response))
         if (underWay.size > MAX_PIPELINED) socket.destroy()
-        else this.#front.answer(requestExchange(request, response, secure))
+        else this.#front.answer(requestExchange(request, response, sender))
       },
-      onUpgrade: (request, socket, head, secure) => {
+      onUpgrade: (request, socket, head, sender) => {
         // The websocket's bytes would mix with the answers that are still to come.
         if (answers.get(socket)?.size) socket.destroy()
-        else this.#front.answer(upgradeExchange(request, socket, head, secure))
+        else this.#front.answer(upgradeExchange(request, socket, head, sender))
       },
       onGarbage: (error, socket) => {
         const underWay = [...(answers.get(socket) ?? [])]
@@ -209,7 +217,7 @@ class EmbeddedGateway implements RunningGateway {
   }
 
   #publicPort(): number {
-    return this.#config?.publicHttpsPort ?? this.#listeners?.address('https')?.port ?? 443
+    return this.#config?.publicHttpsPort ?? this.#entrance?.address('https')?.port ?? 443
   }
 
   async #inTurn<T>(action: () => Promise<T>): Promise<T> {
@@ -217,4 +225,12 @@ class EmbeddedGateway implements RunningGateway {
     this.#applying = result.catch(() => undefined)
     return await result
   }
+}
+
+function otherEngine(): AppError {
+  return new AppError('GATEWAY_CONFIG_REFUSED', {
+    what: 'The gateway did not change its engine',
+    why: 'what holds the ports changes only with a new start',
+    next: 'Run "caretaker up"; it starts the gateway anew',
+  })
 }

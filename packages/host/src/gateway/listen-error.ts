@@ -13,7 +13,10 @@ export async function describeListenError(error: unknown, wanted: Endpoint): Pro
       return new AppError('PORT_IN_USE', {
         what: `The gateway cannot listen on ${place}`,
         why: `the port is taken by ${who}`,
-        next: 'End that program, or set another port in the config; then run "caretaker up"',
+        next:
+          holder?.program === 'caddy'
+            ? 'End that Caddy ("systemctl disable --now caddy" for the service of the package), or set another port in the config; then run "caretaker up"'
+            : 'End that program, or set another port in the config; then run "caretaker up"',
         cause: error,
       })
     }

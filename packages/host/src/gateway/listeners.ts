@@ -8,9 +8,9 @@ import {
 } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { Endpoint } from '@caretaker/appliance/gateway/gateway-config.ts'
 import type { CertificateStore } from './certificate-store.ts'
+import type { Arrivals, Entrance } from './entrance.ts'
 import {
   HANDSHAKE_TIMEOUT_MS,
   HEADERS_TIMEOUT_MS,
@@ -19,16 +19,6 @@ import {
   MAX_HEADER_BYTES,
 } from './limits.ts'
 import { describeListenError } from './listen-error.ts'
-
-/** What the listeners do with what arrives. */
-export interface Arrivals {
-  /** A new connection, before anything is read from it: TLS or HTTP begins with `accept`. */
-  onConnection(socket: Socket, accept: () => void): void
-  onRequest(request: IncomingMessage, response: ServerResponse, secure: boolean): void
-  onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, secure: boolean): void
-  /** Bytes that are no request. */
-  onGarbage(error: NodeJS.ErrnoException, socket: Duplex): void
-}
 
 export interface WantedEndpoints {
   readonly https: Endpoint
@@ -49,7 +39,8 @@ interface Bound {
   readonly actual: Endpoint
 }
 
-const HTTP_OPTIONS: ServerOptions = {
+/** What every server of ours does with requests. */
+export const HTTP_OPTIONS: ServerOptions = {
   maxHeaderSize: MAX_HEADER_BYTES,
   headersTimeout: HEADERS_TIMEOUT_MS,
   connectionsCheckingInterval: HEADERS_TIMEOUT_MS / 3,
@@ -61,7 +52,7 @@ const HTTP_OPTIONS: ServerOptions = {
 }
 
 /** The two ports of the gateway. Endpoints change without closing a connection in use. */
-export class Listeners {
+export class Listeners implements Entrance {
   readonly #arrivals: Arrivals
   readonly #bound = new Map<Kind, Bound>()
   /** Every server that may still have connections, the retired ones included. */
@@ -129,7 +120,7 @@ export class Listeners {
     server.timeout = 0
     const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
       if (!server.listening) response.setHeader('connection', 'close')
-      this.#arrivals.onRequest(request, response, secure)
+      this.#arrivals.onRequest(request, response, { secure })
     }
     const begin = server.listeners('connection')
     server.removeAllListeners('connection')
@@ -141,7 +132,9 @@ export class Listeners {
     server.on('request', onRequest)
     // The body is asked for when it is passed on, not before.
     server.on('checkContinue', onRequest)
-    server.on('upgrade', (request, socket, head) => this.#arrivals.onUpgrade(request, socket, head, secure))
+    server.on('upgrade', (request, socket, head) =>
+      this.#arrivals.onUpgrade(request, socket, head, { secure }),
+    )
     server.on('clientError', (error, socket) => this.#arrivals.onGarbage(error, socket))
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(error))
@@ -178,7 +171,7 @@ export class Listeners {
 }
 
 /** Stops listening now; a connection ends as soon as it is idle. Resolves when the last one has ended. */
-async function retire(server: Server | TlsServer): Promise<void> {
+export async function retire(server: Server | TlsServer): Promise<void> {
   const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
   await new Promise<void>((resolve) => {
     server.close(() => resolve())
