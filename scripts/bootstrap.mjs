@@ -154,12 +154,14 @@ function workspaceManifests() {
     .filter((file) => existsSync(join(root, file)))
 }
 
-/** Every file that the build reads, sorted. */
+/** Every file that the build reads, sorted. A recursive readdir would follow the links between the packages in a circle. */
 function sourceFiles(folder) {
-  return readdirSync(folder, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && !entry.name.endsWith('.test.ts'))
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
-    .filter((file) => !file.includes('/node_modules/'))
+  return readdirSync(folder, { withFileTypes: true })
+    .flatMap((entry) => {
+      const path = join(folder, entry.name)
+      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : sourceFiles(path)
+      return entry.isFile() && !entry.name.endsWith('.test.ts') ? [path] : []
+    })
     .sort()
 }
 
