@@ -1,7 +1,7 @@
 // Installs the engines that the tests of `npm run engines` use, on Debian as root. Safe to repeat.
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { run } from './bootstrap.mjs'
+import { nodeBinary, root, run, toolEnvironment } from './bootstrap.mjs'
 
 /** Packages of this Debian, by the program that shows that one is there. */
 const PACKAGES = {
@@ -33,6 +33,12 @@ export async function installEngines() {
     await apt(['install', '-y', '-q', '--no-install-recommends', ...wanted])
   }
   for (const [suite, names] of Object.entries(NEWER)) for (const name of names) await unpack(suite, name)
+  // Root folders of whole machines, kept in the same folder.
+  const made = await run(nodeBinary(), [join(root, 'e2e/src/machine/make-trees.ts')], {
+    quiet: true,
+    env: toolEnvironment(),
+  })
+  if (made.code !== 0) throw new Error(made.output)
 }
 
 /** Where the tests find what was unpacked beside the system: the folders of Docker's plugins. */
