@@ -4,7 +4,13 @@ import type { EmitEvent } from '@caretaker/steps/events.ts'
 import { type Plan } from '@caretaker/steps/plan.ts'
 import { isNothingToDo, previewPlan } from '@caretaker/steps/preview.ts'
 import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
-import { readCertificateState, updateCertificateState } from '../certificates/acme/state.ts'
+import { afterFailure } from '../certificates/acme/retry.ts'
+import {
+  type CertificateState,
+  readCertificateState,
+  updateCertificateState,
+  withCertificate,
+} from '../certificates/acme/state.ts'
 import { decideDue } from '../certificates/due.ts'
 import { readProvided } from '../certificates/provided.ts'
 import { removePairs, storedPairs, storePair } from '../certificates/store.ts'
@@ -115,10 +121,31 @@ async function obtainDue(appliance: Appliance, options: TendOptions): Promise<re
       if (decision.action !== 'get') break
       const result = await run(appliance, planObtain(appliance, wanted), options)
       operations.push(result)
+      await rememberOther(appliance, wanted.name, state, result)
       if (result.outcome === 'done' || result.errors[0]?.code !== 'ACME_ORDER_EXPIRED') break
     }
   }
   return operations
+}
+
+/**
+ * What failed beside the conversation with the server, as a full disk, is remembered too, so that it is not tried again
+ * without a pause.
+ */
+async function rememberOther(
+  { ports, stateFolder }: Appliance,
+  name: string,
+  before: CertificateState,
+  { outcome, errors: [error] }: OperationResult,
+): Promise<void> {
+  if (outcome === 'done' || outcome === 'cancelled' || !error) return
+  await updateCertificateState(ports.files, stateFolder, (state) => {
+    const known = [state.directory, state.certificates[name]?.retry]
+    const knownBefore = [before.directory, before.certificates[name]?.retry]
+    if (JSON.stringify(known) !== JSON.stringify(knownBefore)) return {}
+    const failure = { kind: 'unreachable', retryAfterMs: undefined, error } as const
+    return withCertificate(state, name, { retry: afterFailure(known[1], failure, ports.clock.now()) })
+  })
 }
 
 /** Takes over what a person provides, each entry by itself; gives why entries were not taken. */

@@ -23,8 +23,6 @@ export interface AcmeSettings {
 export interface AcmeOrder {
   readonly url: string
   readonly status: string
-  /** ISO 8601 instant. */
-  readonly expires: string | undefined
   readonly problem: ProblemDocument | undefined
 }
 
@@ -160,5 +158,5 @@ export async function openAcmeSession(
 
 function orderOf(order: Order): AcmeOrder {
   const { error } = order as { error?: unknown }
-  return { url: order.url, status: order.status, expires: order.expires, problem: readProblem(error) }
+  return { url: order.url, status: order.status, problem: readProblem(error) }
 }

@@ -7,8 +7,6 @@ import type { Retry } from './retry.ts'
 export interface KeptOrder {
   readonly url: string
   readonly hosts: readonly string[]
-  /** ISO 8601 instant. */
-  readonly expires?: string | undefined
   readonly proved: boolean
   readonly finalized: boolean
 }
