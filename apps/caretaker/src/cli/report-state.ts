@@ -71,6 +71,7 @@ async function unconfigured(
       address: https ? `${https.host}:${https.port}` : null,
     },
     apps: [],
+    certificates: [],
     storage: null,
     locked_by: (await findLockHolder(ports, stateFolder)) ?? null,
     unfinished_operations: [],

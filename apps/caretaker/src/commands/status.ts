@@ -35,6 +35,7 @@ export const status: CommandDefinition = {
     ['daemon', 'object', 'running, pid'],
     ['gateway', 'object', 'running, pid, address'],
     ['apps', 'list', 'app, version, release, url, state, services (service, state, pid, since)'],
+    ['certificates', 'list', 'as "cert list" tells them, but shown is always null: nobody is asked'],
     [
       'storage',
       'object or null',
@@ -90,6 +91,7 @@ function renderStatus(report: StateReport, style: Style): string {
     ...(apps.length === 0 ? [] : [...apps, '']),
     `gateway  ${report.gateway.running ? `on ${report.gateway.address}, pid ${report.gateway.pid}` : 'not running'}`,
     `daemon   ${report.daemon.running ? `pid ${report.daemon.pid}` : 'not running'}`,
+    ...certificateLines(report.certificates, style),
     ...(storage
       ? [
           `data     ${storage.folder} (${storage.backend}), ${formatBytes(storage.available_bytes)} of ${formatBytes(storage.total_bytes)} free`,
@@ -105,4 +107,15 @@ function renderStatus(report: StateReport, style: Style): string {
       style.warn(`unfinished: ${operation}; "caretaker up" goes on with it`),
     ),
   ].join('\n')
+}
+
+/** One line for each certificate from elsewhere, and for hosts that have none although they should. */
+function certificateLines(lines: StateReport['certificates'], style: Style): readonly string[] {
+  return lines
+    .filter(({ source, certificate }) => source !== 'own-ca' || certificate !== null)
+    .map(({ host, source, issuer, days_left, next_try_at, certificate }) => {
+      const text = `tls      ${host}: ${source === 'own-ca' ? 'own authority for now' : issuer}, ${days_left} days left`
+      const next = next_try_at === null ? '' : `, next try ${next_try_at}`
+      return source === 'own-ca' && certificate !== null ? style.warn(`${text}${next}`) : `${text}${next}`
+    })
 }

@@ -23,6 +23,7 @@ const REPORT: StateReport = {
   },
   daemon: { running: true, pid: 1 },
   gateway: { running: true, pid: 2, address: '0.0.0.0:443' },
+  certificates: [],
   apps: [
     {
       app: 'guestbook',

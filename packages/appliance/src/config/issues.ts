@@ -155,6 +155,7 @@ function name(path: KeyPath): string {
 
 /** Values at these paths are never repeated in a message. */
 function isSensitive(path: KeyPath): boolean {
+  if (path[0] === 'tls') return path.at(-1) === 'hmac_key' || path.at(-1) === 'tsig_secret'
   return path[0] === 'keys' || path[2] === 'secrets' || path[2] === 'environment'
 }
 

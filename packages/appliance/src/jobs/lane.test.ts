@@ -22,6 +22,23 @@ describe('a job', () => {
     expect(tidy.begun).toBe(1)
   })
 
+  it('that sees something to do runs out of turn, once, and its schedule goes on', async () => {
+    let isWanted = false
+    const tidy = heldJob('shop.tidy', { wakes: async () => isWanted })
+    const bed = await new JobBed('2026-06-01T00:00:00Z', [tidy]).open()
+    await bed.pass(5)
+    expect(tidy.begun).toBe(0)
+    isWanted = true
+    await bed.pass(1)
+    expect(tidy.begun).toBe(1)
+    isWanted = false
+    tidy.end()
+    await bed.pass(2)
+    expect(tidy.begun).toBe(1)
+    await bed.pass(83)
+    expect((await bed.told(tidy)).at(-1)).toBe('2026-06-01T01:30 running schedule')
+  })
+
   it('that is due while it still runs is left out, and that is said', async () => {
     const often = heldJob('shop.often', { schedule: { pattern: '*/5 * * * *', zone: 'UTC' } })
     const bed = await new JobBed('2026-06-01T00:04:00Z', [often]).open()

@@ -7,6 +7,7 @@ import type { StorageSpace } from '../storage/storage.ts'
 import { POSTGRES_SERVICE } from './app-database.ts'
 import type { Appliance } from './appliance.ts'
 import type { ApplianceState, PartProblem } from './appliance-state.ts'
+import { type CertificateLine, reportCertificates } from './certificate-report.ts'
 import { observeApps, observeState } from './observe.ts'
 import { seenProblems } from './problems.ts'
 import { publicUrl } from './public-url.ts'
@@ -44,6 +45,7 @@ export interface StatusReport extends Omit<ApplianceState, 'since' | 'until'> {
     readonly address: string | null
   }
   readonly apps: readonly AppLine[]
+  readonly certificates: readonly CertificateLine[]
   readonly storage: {
     readonly backend: string
     readonly folder: string
@@ -69,13 +71,15 @@ export async function status(
   known: readonly PartProblem[] = [],
 ): Promise<StatusReport> {
   const { ports, stateFolder, config } = appliance
-  const [apps, gateway, space, holder, operations, problems] = await Promise.all([
+  const [apps, gateway, space, holder, operations, problems, certificates] = await Promise.all([
     listApps(appliance),
     appliance.gateway.status().catch(() => undefined),
     appliance.storage.space().catch((): StorageSpace | undefined => undefined),
     findLockHolder(ports, stateFolder),
     listOperations(ports.files, stateFolder),
     seenProblems(appliance, daemonPid),
+    // What is damaged is said by its part; the rest is told all the same.
+    reportCertificates(appliance, false).catch(() => undefined),
   ])
   const state = await observeState(appliance, [...known, ...problems])
   const { https } = gateway ?? {}
@@ -103,6 +107,7 @@ export async function status(
           ? 'failed'
           : line.state,
     })),
+    certificates: certificates?.certificates ?? [],
     storage: space
       ? {
           backend: appliance.storage.backend,
