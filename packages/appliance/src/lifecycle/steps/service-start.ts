@@ -2,6 +2,7 @@ import { AppError } from '@caretaker/kernel/errors.ts'
 import { HOUR_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
 import { type Application, type Service, serviceNamed } from '../../application/application.ts'
+import { waitCompleted } from '../../runtime/completion.ts'
 import { probeHealth, waitHealthy } from '../../runtime/health.ts'
 import { type ServiceSpec, specHash } from '../../runtime/runtime.ts'
 import { POSTGRES_SERVICE } from '../app-database.ts'
@@ -24,6 +25,7 @@ export const serviceStart = (appliance: Appliance) =>
     describe: ({ app, service, releaseId }) =>
       `Start the service ${service} of ${app} (${releaseId}) and wait until it is healthy`,
     async check({ app, releaseId, service }, { signal }) {
+      if (await hasCompleted(appliance, app, releaseId, service)) return { state: 'done' }
       const status = await appliance.runtime.status(app, service)
       if (status?.state !== 'running') {
         return { state: 'needed', before: null, because: () => endedAgain(app, service) }
@@ -50,6 +52,8 @@ export const serviceStart = (appliance: Appliance) =>
       const record = await ensurePorts(appliance, loaded.application)
       const spec = await serviceSpec(appliance, loaded, record, serviceNamed(loaded.application, service))
       await appliance.runtime.start(spec)
+      if (isAwaitedToComplete(loaded.application, service))
+        return waitCompleted(appliance.ports, appliance.runtime, spec, signal)
       await waitHealthy(appliance.ports, appliance.runtime, spec, signal)
     },
     undo: async ({ app, service }) => appliance.runtime.stop(app, service),
@@ -62,6 +66,28 @@ function endedAgain(app: string, service: string): AppError {
     why: 'it was healthy and ended right after that',
     next: `Look at "caretaker logs ${app} ${service}" for why, then "caretaker up"`,
   })
+}
+
+/** Whether others wait for its end: it does one thing before them, and is not started again. */
+function isAwaitedToComplete(application: Application, service: string): boolean {
+  return application.services.some(({ dependsOn }) =>
+    dependsOn.some((other) => other.service === service && other.condition === COMPLETED),
+  )
+}
+
+const COMPLETED = 'service_completed_successfully'
+
+/** A release that was committed has done what is done once. */
+async function hasCompleted(
+  appliance: Appliance,
+  app: string,
+  releaseId: string,
+  service: string,
+): Promise<boolean> {
+  const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
+  if (record.releaseId !== releaseId) return false
+  const loaded = await findRelease(appliance, app, releaseId)
+  return loaded !== undefined && isAwaitedToComplete(loaded.application, service)
 }
 
 /** A probe of a check must leave room for the others of its plan, whatever the compose file allows. */

@@ -2,6 +2,7 @@ import { sha256 } from '@caretaker/kernel/json.ts'
 import { Secret } from '@caretaker/kernel/secrets.ts'
 import { KEPT_LOGS, MAX_LOG_BYTES } from '../logs.ts'
 import { type ContainerSpec, type ServiceSpec, specHash } from '../runtime.ts'
+import { bridgeName } from './close-network.ts'
 import { enterWords, INSIDE } from './enter.ts'
 
 /** Labels of everything that the engine has of us. Their names are stable: containers outlive the version that made them. */
@@ -109,7 +110,13 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
             },
       },
     },
-    networks: { default: { name: project, labels } },
+    networks: {
+      default: {
+        name: project,
+        labels,
+        driver_opts: { 'com.docker.network.bridge.name': bridgeName(project) },
+      },
+    },
     volumes: Object.fromEntries(
       volumes.map(({ engineName, folder }) => [
         engineName,

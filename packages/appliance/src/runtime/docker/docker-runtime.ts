@@ -8,6 +8,7 @@ import type { Ports } from '@caretaker/ports/ports.ts'
 import type { CommandResult } from '@caretaker/ports/process.ts'
 import { callerOf, isCallerAlive, startOf } from '../caller.ts'
 import { type Runtime, type ServiceSpec, type ServiceStatus, type StopSpec, specHash } from '../runtime.ts'
+import { closeNetwork, forgetNetwork } from './close-network.ts'
 import {
   type ContainedSpec,
   type ContainerWish,
@@ -111,7 +112,16 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
     for (const container of await containersOf(app, service)) await take(container)
     await files.remove(secretFile(app, service))
     const others = await engine.list([own, `${LABEL.app}=${app}`])
-    if (others.length === 0) await engine.removeNetwork(projectOf(options.applianceId, app))
+    if (others.length > 0) return
+    const network = projectOf(options.applianceId, app)
+    await engine.removeNetwork(network)
+    if (isRoot) await forgetNetwork(processes, network).catch(() => undefined)
+  }
+
+  const isRoot = machine.user().uid === 0
+
+  async function close(network: string): Promise<void> {
+    if (isRoot) await closeNetwork(processes, network)
   }
 
   const secretFile = (app: string, name: string) => join(options.secretFolder, `${app}.${name}`)
@@ -145,6 +155,7 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
       })
     }
     try {
+      await close(project)
       await assertProgram(engine, container, spec, wish.command ?? spec.command)
       return container
     } catch (error) {

@@ -1,0 +1,48 @@
+import { sha256 } from '@caretaker/kernel/json.ts'
+import { SECOND_MS } from '@caretaker/kernel/time.ts'
+import { runToSuccess } from '@caretaker/ports/command.ts'
+import type { Command, Processes } from '@caretaker/ports/process.ts'
+
+/** Name of the bridge of a network; interfaces have at most 15 characters. */
+export function bridgeName(network: string): string {
+  return `ct-${sha256(network).slice(0, 10)}`
+}
+
+type Runner = Pick<Processes, 'run'>
+
+/**
+ * Lets nothing in that comes over another interface: a machine that forwards packets would hand the ports of containers
+ * to whoever routes to them, although none is published. What this machine itself asks, and what containers ask outside,
+ * goes on. Nothing where the engine keeps no rules. Only root can.
+ * @throws AppError COMMAND_FAILED
+ */
+export async function closeNetwork(processes: Runner, network: string): Promise<void> {
+  if ((await processes.run(iptables('--list-rules', CHAIN))).exitCode !== 0) return
+  const rule = ruleFor(network)
+  if ((await processes.run(iptables('--check', ...rule))).exitCode === 0) return
+  await runToSuccess(processes, iptables('--insert', ...rule))
+}
+
+/** Takes the rule of {@link closeNetwork} out; nothing when there is none. */
+export async function forgetNetwork(processes: Runner, network: string): Promise<void> {
+  await processes.run(iptables('--delete', ...ruleFor(network)))
+}
+
+/** The chain that the engine leaves to the people of the machine. */
+const CHAIN = 'DOCKER-USER'
+
+function ruleFor(network: string): readonly string[] {
+  const bridge = bridgeName(network)
+  const match = ['--out-interface', bridge, '!', '--in-interface', bridge]
+  return [CHAIN, ...match, '--match', 'conntrack', '--ctstate', 'NEW', '--jump', 'DROP']
+}
+
+function iptables(...args: readonly string[]): Command {
+  return {
+    file: 'iptables',
+    args: ['--wait', '10', ...args],
+    env: { PATH: '/usr/sbin:/sbin:/usr/bin:/bin' },
+    cwd: '/',
+    timeoutMs: 30 * SECOND_MS,
+  }
+}
