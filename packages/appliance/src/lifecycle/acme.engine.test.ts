@@ -105,7 +105,7 @@ test.each([
             body: '{"type":"urn:ietf:params:acme:error:rateLimited","detail":"too many certificates"}',
           }
         : undefined
-    expect((await acme.up()).warnings).toMatchObject([{ code: 'ACME_RATE_LIMITED' }])
+    expect(await acme.up()).toMatchObject({ errors: [], warnings: [{ code: 'ACME_RATE_LIMITED' }] })
     expect(await acme.failure()).toMatchObject({
       why: 'too many certificates',
       next: expect.stringMatching(/again by itself at \d{4}-/),
@@ -162,7 +162,7 @@ test('an order that was interrupted is gone on with; one that the server has for
   const orders = () => acme.pebble.seen.filter((line) => line === 'POST /order-plz').length
   acme.pebble.intercept = (_method, path) =>
     path.startsWith('/finalize-order') ? { status: 503 } : undefined
-  expect((await acme.up()).warnings).toMatchObject([{ code: 'ACME_UNREACHABLE' }])
+  expect(await acme.up()).toMatchObject({ errors: [], warnings: [{ code: 'ACME_UNREACHABLE' }] })
   acme.pebble.intercept = (_method, path) => (path.startsWith('/certZ') ? { status: 502 } : undefined)
   await acme.tend('all')
   expect(await acme.issuer('shop.example.test')).toBe('own-ca')
