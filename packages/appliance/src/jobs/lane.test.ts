@@ -221,9 +221,9 @@ describe('a clock that jumps', () => {
     tidy.end()
     await bed.pass(5)
     bed.clock.setWall('2026-06-01T01:29:00Z')
-    await bed.pass(24 * 60 + 30)
+    await bed.pass(24 * 60 + 30, 60_000)
     expect(await bed.told(tidy)).toEqual(['2026-06-02T01:30 done schedule'])
-    await bed.pass(24 * 60)
+    await bed.pass(24 * 60, 60_000)
     expect((await bed.told(tidy)).at(-1)).toBe('2026-06-03T01:30 running schedule')
   })
 
@@ -235,7 +235,7 @@ describe('a clock that jumps', () => {
     const bed = await new JobBed('2026-06-02T09:30:00Z', [hourly]).open()
     const passHours = async (hours: number) => {
       for (let hour = 0; hour < hours; hour += 1) {
-        await bed.pass(60)
+        await bed.pass(60, 5 * 60_000)
         hourly.end()
       }
     }

@@ -77,10 +77,10 @@ export class JobBed {
     await settle()
   }
 
-  /** Lets time pass, with a look every 30 s. */
-  async pass(minutes: number): Promise<void> {
-    for (let half = 0; half < minutes * 2; half += 1) {
-      await this.clock.advance(30_000)
+  /** Lets time pass, with a look every 30 s, or every `stepMs` where many hours pass. */
+  async pass(minutes: number, stepMs = 30_000): Promise<void> {
+    for (let passedMs = 0; passedMs < minutes * 60_000; passedMs += stepMs) {
+      await this.clock.advance(stepMs)
       await this.tick()
     }
   }
