@@ -16,6 +16,8 @@ export interface AppRecord {
   readonly ports: Readonly<Record<string, number>>
   /** Whether the database was created: from then on an absent one is a loss. */
   readonly databaseCreated: boolean
+  /** Service that does one thing → the release for which it has done it. */
+  readonly completed: Readonly<Record<string, string>>
   /** A person has stopped this application. */
   readonly stopped: boolean
 }
@@ -35,6 +37,7 @@ export async function readAppRecord(
     since: undefined,
     ports: {},
     databaseCreated: false,
+    completed: {},
     stopped: false,
     ...stored,
     app,

@@ -41,6 +41,7 @@ function routed(app: string, webPort: number | undefined, stopped = false): Rout
     since: AT,
     ports: {},
     databaseCreated: true,
+    completed: {},
     stopped,
   }
   return { app, record, upstream: webPort === undefined ? undefined : { host: '127.0.0.1', port: webPort } }

@@ -21,6 +21,7 @@ export const unitRemove = (appliance: Appliance) =>
         databaseCreated: false,
         releaseId: undefined,
         pinned: undefined,
+        completed: {},
       })
     },
     undo: 'impossible',
@@ -58,6 +59,7 @@ export const appForget = (appliance: Appliance) =>
           releaseId: undefined,
           pinned: undefined,
           ports: {},
+          completed: {},
         })
       }
       await ports.files.remove(releasesFolder(stateFolder, app))

@@ -52,8 +52,12 @@ export const serviceStart = (appliance: Appliance) =>
       const record = await ensurePorts(appliance, loaded.application)
       const spec = await serviceSpec(appliance, loaded, record, serviceNamed(loaded.application, service))
       await appliance.runtime.start(spec)
-      if (isAwaitedToComplete(loaded.application, service))
-        return waitCompleted(appliance.ports, appliance.runtime, spec, signal)
+      if (isAwaitedToComplete(loaded.application, service)) {
+        await waitCompleted(appliance.ports, appliance.runtime, spec, signal)
+        const completed = { ...record.completed, [service]: releaseId }
+        await updateAppRecord(appliance.ports.files, appliance.folders.apps, app, { completed })
+        return
+      }
       await waitHealthy(appliance.ports, appliance.runtime, spec, signal)
     },
     undo: async ({ app, service }) => appliance.runtime.stop(app, service),
@@ -77,7 +81,7 @@ function isAwaitedToComplete(application: Application, service: string): boolean
 
 const COMPLETED = 'service_completed_successfully'
 
-/** A release that was committed has done what is done once. */
+/** Whether it does one thing, and has done it for this release. */
 async function hasCompleted(
   appliance: Appliance,
   app: string,
@@ -85,7 +89,7 @@ async function hasCompleted(
   service: string,
 ): Promise<boolean> {
   const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
-  if (record.releaseId !== releaseId) return false
+  if (record.completed[service] !== releaseId) return false
   const loaded = await findRelease(appliance, app, releaseId)
   return loaded !== undefined && isAwaitedToComplete(loaded.application, service)
 }

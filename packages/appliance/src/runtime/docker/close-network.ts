@@ -1,6 +1,7 @@
+import { isAppError } from '@caretaker/kernel/errors.ts'
 import { sha256 } from '@caretaker/kernel/json.ts'
 import { SECOND_MS } from '@caretaker/kernel/time.ts'
-import { runToSuccess } from '@caretaker/ports/command.ts'
+import { commandError, runToSuccess } from '@caretaker/ports/command.ts'
 import type { Command, Processes } from '@caretaker/ports/process.ts'
 
 /** Name of the bridge of a network; interfaces have at most 15 characters. */
@@ -17,10 +18,24 @@ type Runner = Pick<Processes, 'run'>
  * @throws AppError COMMAND_FAILED
  */
 export async function closeNetwork(processes: Runner, network: string): Promise<void> {
-  if ((await processes.run(iptables('--list-rules', CHAIN))).exitCode !== 0) return
+  if (!(await keepsRules(processes))) return
   const rule = ruleFor(network)
   if ((await processes.run(iptables('--check', ...rule))).exitCode === 0) return
   await runToSuccess(processes, iptables('--insert', ...rule))
+}
+
+/** Whether the engine keeps rules here: one that shall not has no chain for us. @throws AppError COMMAND_FAILED */
+async function keepsRules(processes: Runner): Promise<boolean> {
+  const list = iptables('--numeric', '--list', CHAIN)
+  try {
+    const result = await processes.run(list)
+    if (result.exitCode === 0) return true
+    if (/no chain|is incompatible/i.test(result.stderr)) return false
+    throw commandError(list, result)
+  } catch (error) {
+    if (isAppError(error, 'COMMAND_NOT_FOUND')) return false
+    throw error
+  }
 }
 
 /** Takes the rule of {@link closeNetwork} out; nothing when there is none. */

@@ -111,12 +111,21 @@ export async function startTestEngine(): Promise<TestEngine> {
         daemon.kill('SIGTERM')
         await gone
       }
+      removeRulesOfGoneBridges(env)
       // An engine makes the machine drop what is forwarded; what was so before is so again.
       spawnSync('iptables', ['-P', 'FORWARD', policy], { env })
       spawnSync('ip', ['link', 'delete', bridge], { env })
       unmountBelow(folder)
       rmSync(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/** Rules outlive the network that they were made for when a test takes it away. */
+function removeRulesOfGoneBridges(env: NodeJS.ProcessEnv): void {
+  const { stdout } = spawnSync('iptables', ['-S', 'DOCKER-USER'], { encoding: 'utf8', env })
+  for (const [, rule = '', bridge = ''] of stdout.matchAll(/^-A (DOCKER-USER .*-o (ct-\w+) .*)$/gm)) {
+    if (!existsSync(`/sys/class/net/${bridge}`)) spawnSync('iptables', ['-D', ...rule.split(' ')], { env })
   }
 }
 
