@@ -33,12 +33,12 @@ export async function gateway(): Promise<readonly Row[]> {
   return rows
 }
 
-interface AppRecord {
+export interface AppRecord {
   readonly ports: Readonly<Record<string, number>>
 }
 
-/** @throws when a request was not answered with 2xx */
-async function load(url: string, host: string) {
+/** Twenty connections for five seconds. @throws when a request was not answered with 2xx */
+export async function load(url: string, host: string) {
   const args = [
     '--json',
     '--connections',

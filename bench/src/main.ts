@@ -4,6 +4,7 @@ import { cpus, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { boot } from './boot.ts'
+import { caddy } from './caddy.ts'
 import { cold } from './cold.ts'
 import { gateway } from './gateway.ts'
 import { memory } from './memory.ts'
@@ -18,6 +19,7 @@ const BENCHMARKS: Readonly<Record<string, readonly [title: string, run: () => Pr
   cold: ['Guestbook from nothing, and again', cold],
   boot: ['A machine from its start, median of 5 (root on Debian)', boot],
   gateway: ['Through the gateway: 20 connections, 5 s', gateway],
+  caddy: ['Engines of the gateway: 20 connections, 5 s', caddy],
   storage: ['Storage: snapshot, switch and writable copy, median of 3', storage],
 }
 

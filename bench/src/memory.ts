@@ -63,7 +63,7 @@ function row(what: string, value: number, beside: NonNullable<Row['beside']>, go
   return { what, value, unit: 'MB', beside, ...(goal === undefined ? {} : { goal }) }
 }
 
-async function memoryOf(pid: number): Promise<Memory> {
+export async function memoryOf(pid: number): Promise<Memory> {
   const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
   const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1]) / 1024
   return { rss: field('Rss'), pss: field('Pss') }

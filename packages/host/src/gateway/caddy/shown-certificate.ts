@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
 import { connect } from 'node:tls'
 import type { Endpoint } from '@caretaker/appliance/gateway/gateway-config.ts'
 import type { CertificateStore } from '../certificate-store.ts'
@@ -35,6 +36,7 @@ function reachable(host: string): string {
 }
 
 const HANDSHAKE_MS = 5000
+const AGAIN_MS = 50
 
 /**
  * Makes a handshake for each certificate and looks whether it is the one that is shown.
@@ -49,9 +51,21 @@ export async function checkShown(endpoint: Endpoint, { served }: CertificateStor
     served.map(async ({ hosts, fingerprint }) => {
       const host = hosts.find((name) => isIP(name) === 0 && expected.get(name) === fingerprint)
       if (host === undefined) return
-      const shown = await shownFingerprint(endpoint, host, HANDSHAKE_MS)
+      const shown = await shownSoon(endpoint, host)
       if (shown !== fingerprint)
         throw new Error(`for ${host} it shows another certificate than the one given`)
     }),
   )
+}
+
+/** A Caddy that loads a config resets connections that wait at the listener it closes: asked again. */
+async function shownSoon(endpoint: Endpoint, host: string): Promise<string> {
+  for (const untilMs = performance.now() + HANDSHAKE_MS; ; ) {
+    try {
+      return await shownFingerprint(endpoint, host, HANDSHAKE_MS)
+    } catch (error) {
+      if (performance.now() > untilMs) throw error
+      await wait(AGAIN_MS)
+    }
+  }
 }
