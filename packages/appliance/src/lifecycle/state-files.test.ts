@@ -68,6 +68,7 @@ describe('app records', () => {
       since: undefined,
       ports: {},
       databaseCreated: false,
+      completed: {},
       stopped: false,
     })
     await updateAppRecord(files, '/state/apps', 'shop', { databaseCreated: true })
