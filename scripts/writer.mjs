@@ -1,4 +1,4 @@
-// npm run writer [-- --kills 100] [--seed N] [--storage btrfs]: sets everything up, then kills what runs while a client writes, and judges.
+// npm run writer [-- --kills 100] [--seed N] [--storage btrfs] [--runtime docker]: sets everything up, then kills what runs while a client writes, and judges.
 import { join } from 'node:path'
 import { bootstrap, nodeBinary, root, run, toolEnvironment } from './bootstrap.mjs'
 

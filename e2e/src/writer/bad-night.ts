@@ -18,6 +18,15 @@ export const LONGEST_ABSENCE_MS = 90_000
 /** From the last kill until nothing is wrong any more: a crash loop is over when the service has run for a minute. */
 const SETTLED_MS = 180_000
 
+/** After so many other kills the engine of the containers is killed as well. */
+const ENGINE_EVERY = 4
+
+/** dockerd and its containerd; a supervisor of the machine starts them again. */
+export interface KillableEngine {
+  kill(what: 'dockerd' | 'containerd'): Promise<void>
+  restart(): Promise<void>
+}
+
 export interface Night extends RunResult {
   readonly found: Found
 }
@@ -32,6 +41,7 @@ export async function badNight(
   supervisor: Supervisor,
   { seed, kills: count }: { readonly seed: number; readonly kills: number },
   tell: (line: string) => void = () => undefined,
+  engine?: KillableEngine,
 ): Promise<Night> {
   supervisor.start()
   await allIsWell(appliance)
@@ -46,6 +56,13 @@ export async function badNight(
     kills.push({ at: Date.now(), victims })
     tell(`kill ${index + 1}/${count}: ${victims.join(', ')}`)
     await bringBack(supervisor, victims, planned)
+    if (!engine || (index + 1) % ENGINE_EVERY !== 0) continue
+    await engine.kill('containerd')
+    await engine.kill('dockerd')
+    kills.push({ at: Date.now(), victims: ['engine'] })
+    tell('kill of the engine')
+    await pause(planned.absenceMs)
+    await engine.restart()
   }
   await serves(client, kills.at(-1)?.at ?? 0)
   const memories = await client.finish()

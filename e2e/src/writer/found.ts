@@ -30,8 +30,9 @@ export interface FoundEntry {
 /** Looks into the database and the files of the guestbook, which must be running. */
 export async function lookAt(appliance: TestAppliance): Promise<Found> {
   const { web } = await appliance.pids()
-  const url = variableOf(web, 'DATABASE_URL')
-  const folder = variableOf(web, 'DATA_DIR_FILES')
+  const url = fromHere(appliance, variableOf(web, 'DATABASE_URL'))
+  // Seen from the root of the process, which is another one in a container.
+  const folder = join(`/proc/${web}/root`, variableOf(web, 'DATA_DIR_FILES'))
   const numbers: FoundNumber[] = []
   for (const row of await query(url, 'select n::float8 as n, id, sha256 from numbers order by n')) {
     const { n, id, sha256 } = row as { n: number; id: string; sha256: string }
@@ -46,6 +47,15 @@ export async function lookAt(appliance: TestAppliance): Promise<Found> {
     entries.push({ id, name, sha256: sha256 ?? undefined, onDisk })
   }
   return { numbers, entries }
+}
+
+/** A name of the network of containers is none here: the socket of the same server is. */
+function fromHere({ state }: TestAppliance, url: string): string {
+  const address = new URL(url)
+  if (address.hostname !== 'postgres') return url
+  address.hostname = 'localhost'
+  address.searchParams.set('host', join(state, 'run/pg/guestbook'))
+  return address.href
 }
 
 /** A variable of the environment of a process. */

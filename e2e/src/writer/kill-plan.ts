@@ -1,8 +1,11 @@
 import { randomFrom, shuffled } from './random.ts'
 
 export const VICTIMS = ['daemon', 'gateway', 'postgres', 'backend', 'web', 'worker', 'supervisor'] as const
-/** `postgres` is the postmaster, `backend` one process of it that serves a connection of the application. */
-export type Victim = (typeof VICTIMS)[number]
+/**
+ * `postgres` is the postmaster, `backend` one process of it that serves a connection of the application. `engine` is no
+ * part of a plan: dockerd and its containerd, where there are such.
+ */
+export type Victim = (typeof VICTIMS)[number] | 'engine'
 
 export interface PlannedKill {
   readonly victims: readonly Victim[]

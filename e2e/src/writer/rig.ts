@@ -1,6 +1,8 @@
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { TestEngine } from '@caretaker/appliance/runtime/docker/testing/engine.fixture.ts'
 import type { StorageBackend } from '@caretaker/appliance/storage/storage.ts'
+import { dockerAppliance, engineWithImages } from '../docker/docker-appliance.ts'
 import { type TestAppliance, testAppliance } from '../support/appliance.ts'
 import { dataOnBtrfs } from '../support/btrfs.ts'
 import { ownWorkshop } from '../support/people.ts'
@@ -9,27 +11,32 @@ import { openSupervisor, type Supervisor } from './supervisor.ts'
 export interface WriterRig extends AsyncDisposable {
   readonly appliance: TestAppliance
   readonly supervisor: Supervisor
+  /** What runs the containers, where there are any. */
+  readonly engine: TestEngine | undefined
 }
 
 /**
  * An appliance with guestbook up, whose source `change` may spoil before, and a supervisor that is not started. Its data
- * lies in the state folder, or on a btrfs of its own, which needs root.
+ * lies in the state folder, or on a btrfs of its own; it runs in processes, or in containers of an engine of its own.
+ * Both need root.
  */
 export async function writerRig(
   change?: (folder: string) => Promise<void>,
   storage: StorageBackend = 'directory',
+  runtime: 'process' | 'docker' = 'process',
 ): Promise<WriterRig> {
   await using disposables = new AsyncDisposableStack()
   const workshop = disposables.use(await ownWorkshop())
-  const appliance = await testAppliance()
-  await appliance.createConfig()
+  const engine = runtime === 'docker' ? disposables.use(await engineWithImages()) : undefined
+  const appliance = engine ? await dockerAppliance(engine) : await testAppliance()
+  if (!engine) await appliance.createConfig()
   if (storage === 'btrfs') disposables.use(await dataOnBtrfs(appliance))
   disposables.use(appliance)
   const source = join(appliance.home, 'guestbook')
   await cp(await workshop.folder('v1'), source, { recursive: true })
   await change?.(source)
   await appliance.ok('app', 'add', 'guestbook', source, '--host', 'localhost')
-  const supervisor = disposables.use(await openSupervisor(appliance))
+  const supervisor = disposables.use(await openSupervisor(appliance, engine?.docker.environment))
   const all = disposables.move()
-  return { appliance, supervisor, [Symbol.asyncDispose]: () => all.disposeAsync() }
+  return { appliance, supervisor, engine, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }

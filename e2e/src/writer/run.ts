@@ -1,4 +1,4 @@
-// The writer test at length: node e2e/src/writer/run.ts [--kills 100] [--seed N] [--storage btrfs]
+// The writer test at length: node e2e/src/writer/run.ts [--kills 100] [--seed N] [--storage btrfs] [--runtime docker]
 import { parseArgs } from 'node:util'
 import { badNight } from './bad-night.ts'
 import { writerRig } from './rig.ts'
@@ -9,25 +9,29 @@ const { values } = parseArgs({
     kills: { type: 'string' },
     seed: { type: 'string' },
     storage: { type: 'string', default: 'directory' },
+    runtime: { type: 'string', default: 'process' },
   },
 })
-const { storage } = values
+const { storage, runtime } = values
 const kills = Number(values.kills ?? 100)
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
 if (
   !Number.isSafeInteger(kills) ||
   kills < 1 ||
   !Number.isSafeInteger(seed) ||
-  !(storage === 'directory' || storage === 'btrfs')
+  !(storage === 'directory' || storage === 'btrfs') ||
+  !(runtime === 'process' || runtime === 'docker')
 ) {
-  console.error('Usage: node e2e/src/writer/run.ts [--kills 100] [--seed N] [--storage directory|btrfs]')
+  console.error(
+    'Usage: node e2e/src/writer/run.ts [--kills 100] [--seed N] [--storage directory|btrfs] [--runtime process|docker]',
+  )
   process.exit(2)
 }
 console.log(`seed ${seed}, ${kills} kills`)
-await using rig = await writerRig(undefined, storage)
+await using rig = await writerRig(undefined, storage, runtime)
 const startedAt = Date.now()
 const tell = (line: string) =>
   console.log(`${((Date.now() - startedAt) / 1000).toFixed(1).padStart(7)} s  ${line}`)
-const night = await badNight(rig.appliance, rig.supervisor, { seed, kills }, tell)
+const night = await badNight(rig.appliance, rig.supervisor, { seed, kills }, tell, rig.engine)
 console.log(`\n${summarise(night)}`)
 process.exitCode = night.violations.length === 0 ? 0 : 1

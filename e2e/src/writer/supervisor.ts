@@ -28,7 +28,10 @@ export interface Supervisor extends AsyncDisposable {
 }
 
 /** Makes the clone; nothing is started. */
-export async function openSupervisor(appliance: TestAppliance): Promise<Supervisor> {
+export async function openSupervisor(
+  appliance: TestAppliance,
+  more: NodeJS.ProcessEnv = {},
+): Promise<Supervisor> {
   const clone = join(appliance.home, 'clone')
   const log = join(appliance.home, 'supervisor.log')
   await mkdir(join(clone, 'scripts'), { recursive: true })
@@ -48,7 +51,7 @@ export async function openSupervisor(appliance: TestAppliance): Promise<Supervis
       const out = openSync(log, 'a')
       child = spawn(join(DIST, 'programs/node/bin/node'), [join(clone, 'scripts/start.mjs')], {
         cwd: clone,
-        env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: appliance.home },
+        env: { ...more, PATH: '/usr/local/bin:/usr/bin:/bin', HOME: appliance.home },
         stdio: ['ignore', out, out],
       })
       closeSync(out)

@@ -11,6 +11,7 @@ export async function killNow(
 ): Promise<readonly Victim[]> {
   const status = await appliance.json<StatusDocument>('status')
   const found = victims.flatMap((victim) => {
+    if (victim === 'engine') return []
     const pid = victim === 'supervisor' ? supervisorPid() : pidOf(status, victim)
     return pid !== undefined && isAlive(pid) ? [{ victim, pid }] : []
   })
@@ -24,7 +25,7 @@ export async function killNow(
   return found.map(({ victim }) => victim)
 }
 
-function pidOf(status: StatusDocument, victim: Exclude<Victim, 'supervisor'>): number | undefined {
+function pidOf(status: StatusDocument, victim: Exclude<Victim, 'supervisor' | 'engine'>): number | undefined {
   switch (victim) {
     case 'daemon':
       return status.daemon.pid ?? undefined

@@ -81,9 +81,27 @@ export async function startTestEngine(): Promise<TestEngine> {
 
   const containerdPid = () => Number(readFileSync(join(folder, 'exec/containerd/containerd.pid'), 'utf8'))
 
+  /** As a supervisor of the machine does: one that does not come up, as beside a dying containerd, is tried again. */
+  async function restart(options: readonly string[]): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await start(options)
+      } catch (error) {
+        if (tries === 3) throw error
+        await kill('dockerd')
+        await kill('containerd')
+        rmSync(join(folder, 'exec/containerd/containerd.pid'), { force: true })
+      }
+    }
+  }
+
   async function kill(what: 'dockerd' | 'containerd'): Promise<void> {
     if (what === 'containerd') {
-      process.kill(containerdPid(), 'SIGKILL')
+      try {
+        process.kill(containerdPid(), 'SIGKILL')
+      } catch {
+        // It is gone, and its pid file perhaps too.
+      }
       return
     }
     if (!daemon || daemon.exitCode !== null || daemon.signalCode !== null) return
@@ -99,10 +117,10 @@ export async function startTestEngine(): Promise<TestEngine> {
     pids: () => ({ dockerd: daemon?.pid ?? 0, containerd: containerdPid() }),
     run: (...args) =>
       execFileSync('docker', args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
-    restart: (...options) => start(options),
+    restart: (...options) => restart(options),
     kill,
     async [Symbol.asyncDispose]() {
-      if (!isUp()) await start()
+      if (!isUp()) await restart([])
       const ids = execFileSync('docker', ['ps', '-aq'], { env, encoding: 'utf8' }).split('\n').filter(Boolean)
       if (ids.length > 0) spawnSync('docker', ['rm', '-f', ...ids], { env })
       spawnSync('docker', ['network', 'prune', '-f'], { env })
