@@ -9,7 +9,7 @@ import {
   makePostgresImage,
 } from '@caretaker/appliance/runtime/docker/testing/images.fixture.ts'
 import { parseDocument } from 'yaml'
-import { DIST, ROOT, type TestAppliance, testAppliance } from '../support/appliance.ts'
+import { DIST, type Person, ROOT, type TestAppliance, testAppliance } from '../support/appliance.ts'
 
 /** The pinned pnpm, which the Dockerfile of guestbook would fetch. */
 const PNPM = join(ROOT, '.tools/node_modules/@pnpm/exe.linux-x64/pnpm')
@@ -25,8 +25,11 @@ export async function engineWithImages(): Promise<TestEngine> {
 }
 
 /** An appliance with a config whose applications run in containers of `engine`. */
-export async function dockerAppliance(engine: TestEngine): Promise<TestAppliance> {
-  const appliance = await testAppliance(undefined, DIST, engine.docker.environment)
+export async function dockerAppliance(
+  engine: TestEngine,
+  { person, dist }: { readonly person?: Person | undefined; readonly dist: string } = { dist: DIST },
+): Promise<TestAppliance> {
+  const appliance = await testAppliance(person, dist, engine.docker.environment)
   await appliance.createConfig()
   await configure(appliance, { runtime: 'docker', docker: { socket: engine.docker.socket } })
   await configure(appliance, { postgres: { major: MAJOR } })

@@ -91,11 +91,15 @@ export async function openAppliance(
   }
 }
 
-function openRuntime({ ports, pid, programs }: Surrounding, config: Config, folders: Folders): Runtime {
+function openRuntime(
+  { ports, pid, programs, stateFolder }: Surrounding,
+  config: Config,
+  folders: Folders,
+): Runtime {
   const own = createProcessRuntime(ports, { applianceId: config.id, folder: folders.processes, pid })
   if (config.runtime === 'process') return own
   const containers = createDockerRuntime(ports, {
-    ...dockerOptions({ config, programs }),
+    ...dockerOptions({ config, programs, stateFolder }),
     applianceId: config.id,
     folder: folders.containers,
     // No application can have this name.

@@ -18,9 +18,14 @@ export interface ServiceImage extends Omit<ImageFacts, 'digests' | 'env' | 'id'>
   readonly reference: string
 }
 
-/** How the engine of this appliance is called. */
-export function dockerOptions({ config, programs }: Pick<Appliance, 'config' | 'programs'>): DockerOptions {
-  return { socket: config.docker.socket, environment: programs.outgoing }
+/** How the engine of this appliance is called. Its builder keeps its state in ours: a home may be read-only. */
+export function dockerOptions({
+  config,
+  programs,
+  stateFolder,
+}: Pick<Appliance, 'config' | 'programs' | 'stateFolder'>): DockerOptions {
+  const builder = { BUILDX_CONFIG: join(stateFolder, 'cache', 'buildx') }
+  return { socket: config.docker.socket, environment: { ...programs.outgoing, ...builder } }
 }
 
 export function engineOf(appliance: Pick<Appliance, 'config' | 'ports'>): Engine {
