@@ -65,6 +65,8 @@ describe('guestbook in containers', () => {
     const message = await sign()
     expect(await messages()).toContain(message)
     expect((await appliance.ok('up')).stdout).toMatch(/nothing/i)
+    const doctor = await appliance.run('doctor')
+    expect(doctor.stdout).not.toMatch(/INTERNAL|ENGINE|POSTGRES|SERVICE_|LEFTOVER/)
   })
 
   test('its logs, commands, jobs and restart work as without containers', async () => {
@@ -163,6 +165,7 @@ describe('guestbook in containers', () => {
     await engine.kill('dockerd')
     const status = await appliance.json<StatusDocument>('status')
     expect(status.parts.map(({ code }) => code)).toContain('ENGINE_UNREACHABLE')
+    expect((await appliance.run('doctor')).stdout).toContain('ENGINE_UNREACHABLE')
     expect(status.parts.find(({ code }) => code === 'ENGINE_UNREACHABLE')?.next).toContain(
       'systemctl start docker',
     )
