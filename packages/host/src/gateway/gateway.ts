@@ -117,8 +117,12 @@ class EmbeddedGateway implements RunningGateway {
           : new Listeners(this.#arrivals(), certificates)
       this.#entrance = entrance
       this.#front.use(config)
-      await entrance.change({ ...config, http: undefined }, certificates)
-      await this.#orProblem(() => entrance.change(config, certificates))
+      const isWhole = await this.#orProblem(async () => {
+        await entrance.change(config, certificates)
+        return true
+      })
+      // Without its HTTP port it comes up all the same, and says so.
+      if (!isWhole) await entrance.change({ ...config, http: undefined }, certificates)
       this.#certificates = certificates
       this.#config = config
       this.#configHash = stored ? hashOf(config) : undefined

@@ -268,7 +268,6 @@ describe('an attacker', () => {
   })
 })
 
-// Last: the first connection after a config was loaded may still be served by the old one, which keeps no request waiting.
 describe('a changed port', () => {
   test('is taken by the same Caddy, and the old one is free', async () => {
     const https = { host: '127.0.0.1', port: await host.network.freePort() }
