@@ -36,6 +36,8 @@ async function sign(): Promise<string> {
   return message
 }
 
+const filesFolder = () => join(appliance.state, 'data/units/guestbook/current/files/files')
+
 const messages = async () => (await entriesOf(appliance)).map((entry) => entry.message)
 
 /** What the engine knows of all our containers. */
@@ -183,14 +185,39 @@ describe('guestbook in containers', () => {
     )
   })
 
+  test('with live-restore it goes on while the engine is away, and is known again by the next one', async () => {
+    const isUp = async () =>
+      (await states())?.join() === ALL.join() && (await appliance.request('/health')).status === 200
+    await engine.kill('dockerd')
+    await engine.restart('--live-restore')
+    await eventually('it serves with live-restore', isUp, 90_000)
+    const before = containerOf('web').State.Pid
+    const message = await sign()
+    await engine.kill('dockerd')
+    expect(await messages()).toContain(message)
+    await engine.restart('--live-restore')
+    await eventually('it is known again', isUp, 90_000)
+    expect(containerOf('web').State.Pid).toBe(before)
+    expect(await messages()).toContain(message)
+    // Volumes of the engine are still folders of ours in containers that it makes from then on.
+    const count = async () => (await readdir(filesFolder())).length
+    const files = await count()
+    await appliance.ok('app', 'restart', 'guestbook')
+    await sign()
+    expect(await count()).toBe(files + 1)
+    // It counts mounts wrongly after this, and would refuse to remove volumes until it is started anew.
+    await engine.kill('dockerd')
+    await engine.restart()
+    await eventually('it serves without live-restore', isUp, 90_000)
+  })
+
   test('removed with its containers and volumes, it leaves its data, which the next one finds', async () => {
     const message = await sign()
     await appliance.ok('app', 'remove', 'guestbook')
     expect(engine.run('ps', '-aq').trim()).toBe('')
     const volumes = engine.run('volume', 'ls', '-q').split('\n').filter(Boolean)
     if (volumes.length > 0) engine.run('volume', 'rm', ...volumes)
-    const files = join(appliance.state, 'data/units/guestbook/current/files/files')
-    expect((await readdir(files)).length).toBeGreaterThan(0)
+    expect((await readdir(filesFolder())).length).toBeGreaterThan(0)
     await appliance.ok('app', 'add', 'guestbook', join(ROOT, 'examples/guestbook'), '--host', 'localhost')
     expect(await messages()).toContain(message)
     await appliance.ok('down')
