@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Ran, type TestAppliance, testAppliance } from '../support/appliance.ts'
@@ -141,6 +141,30 @@ describe('a bad command line', () => {
       expect(await contentOf(appliance.home)).toEqual(before)
     },
   )
+})
+
+describe('what an application wrote', () => {
+  // oxlint-disable-next-line no-control-regex
+  const COMMANDS = /[\u0007\u001b\u009b\u202e]/
+  const line = 'the till is \u001b[31mred\u001b]0;x\u0007 \u009b2J \u202etxet'
+
+  test('carries no command to the terminal; --json tells it as it is', async () => {
+    await appendFile(join(appliance.state, 'logs/appliance/gateway.log'), `${line}\n`)
+    const text = await appliance.ok('logs', 'gateway')
+    expect(text.stdout).toContain('the till is ?[31mred?]0;x?')
+    expect(text.stdout).not.toMatch(COMMANDS)
+    const { logs } = await appliance.json<{ logs: readonly { lines: readonly string[] }[] }>(
+      'logs',
+      'gateway',
+    )
+    expect(logs[0]?.lines.at(-1)).toBe(line)
+  })
+
+  test('nor does what a person typed', async () => {
+    const ran = await appliance.run('service', 'on', 'a\u001b]0;x\u0007 \u202e')
+    expect(ran).toMatchObject({ code: 2, stderr: expect.stringContaining('control character') })
+    expect(ran.stderr).not.toMatch(COMMANDS)
+  })
 })
 
 describe('without a valid config', () => {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { AppError, type ErrorReport, toAppError } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
+import { printable, printableDeep } from '@caretaker/kernel/printable.ts'
 import { redact, redactDeep } from '@caretaker/kernel/secrets.ts'
 import { COMMANDS } from '../commands/all.ts'
 import { VERSION } from '../version.ts'
@@ -48,7 +49,7 @@ export async function main(world: World): Promise<ExitCode> {
     const data = JSON.parse(JSON.stringify(redactDeep(answer.data))) as never
     if (asJson) stdout.write(`${JSON.stringify(data, null, 2)}\n`)
     else {
-      const text = definition.render(data, createStyle(stdout, world.env))
+      const text = definition.render(printableDeep(data), createStyle(stdout, world.env))
       if (text !== '') stdout.write(`${text}\n`)
       tell(world, definition.problems?.(data) ?? [])
     }
@@ -92,7 +93,10 @@ async function run(world: World, { definition, arguments: words, options }: Invo
     options,
     emit,
     output: (line, from) => {
-      if (!asJson) world[from].write(`${redact(line)}\n`)
+      if (asJson) return
+      const shown = redact(line)
+      // What goes into a file or to another program is what was written.
+      world[from].write(`${world[from].isTTY ? printable(shown) : shown}\n`)
     },
     signal: world.signal,
     ...(supervision ? { supervision } : {}),

@@ -1,3 +1,4 @@
+import { printableDeep } from '@caretaker/kernel/printable.ts'
 import { formatDuration } from '@caretaker/kernel/time.ts'
 import type { EmitEvent, OperationEvent } from '@caretaker/steps/events.ts'
 import type { PROGRESS_MODES } from './global-options.ts'
@@ -28,7 +29,8 @@ export function createProgress(
     open = text
     if (live) stream.write(`\r\u001b[2K${style.dim('…')} ${oneLine(text).slice(0, style.width - 3)}`)
   }
-  return (event) => {
+  return (told) => {
+    const event = printableDeep(told)
     if (event.type === 'operation-started') {
       for (const step of event.plan.steps) summaries.set(step.id, step.summary)
     }

@@ -4,6 +4,7 @@ import type { Finding, SeenDaemon } from '@caretaker/appliance/lifecycle/doctor/
 import { formatBytes } from '@caretaker/kernel/units.ts'
 import { surroundingOf } from '../cli/around.ts'
 import type { Call, CommandDefinition } from '../cli/definition.ts'
+import { oneLine } from '../cli/one-line.ts'
 import type { Style } from '../cli/style.ts'
 
 export const doctor: CommandDefinition = {
@@ -53,9 +54,9 @@ export const doctor: CommandDefinition = {
 }
 
 function lineOf({ check, result, code, what, next }: Finding, style: Style): string {
-  if (result === 'ok') return `${style.good('ok')}       ${check}: ${what}`
+  if (result === 'ok') return `${style.good('ok')}       ${check}: ${oneLine(what)}`
   const word = result === 'notice' ? `${style.warn('notice')} ` : style.bad('problem')
-  return `${word}  ${check}: ${what}\n         next: ${next}\n         ${style.dim(`code: ${code}`)}`
+  return `${word}  ${check}: ${oneLine(what)}\n         next: ${oneLine(next)}\n         ${style.dim(`code: ${code}`)}`
 }
 
 function saidOf({ file, size_bytes, entries, masked }: BundleReport): string {

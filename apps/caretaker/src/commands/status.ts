@@ -1,6 +1,7 @@
 import { formatBytes } from '@caretaker/kernel/units.ts'
 import { openInForceFor, surroundingOf } from '../cli/around.ts'
 import type { CommandDefinition } from '../cli/definition.ts'
+import { oneLine } from '../cli/one-line.ts'
 import type { StateReport } from '../cli/report-state.ts'
 import type { Style } from '../cli/style.ts'
 import { table } from '../cli/table.ts'
@@ -61,13 +62,15 @@ export const status: CommandDefinition = {
 function renderStatus(report: StateReport, style: Style): string {
   const colour = report.state === 'running' ? style.good : report.serving ? style.warn : style.bad
   const head = [
-    `${style.bold(report.appliance.domain ?? 'caretaker')}: ${colour(report.state)}${report.reason === '' ? '' : ` — ${report.reason}`}`,
+    `${style.bold(report.appliance.domain ?? 'caretaker')}: ${colour(report.state)}${report.reason === '' ? '' : ` — ${oneLine(report.reason)}`}`,
     ...(report.until === null ? [] : [`  planned end: ${report.until}`]),
-    ...(report.next === '' ? [] : [`  next: ${report.next}`]),
+    ...(report.next === '' ? [] : [`  next: ${oneLine(report.next)}`]),
   ]
   // The first part that does not work is the reason of the whole.
   const parts = report.parts.filter((part) => !report.reason.endsWith(part.reason))
-  const more = parts.map((part) => `  ${style.warn(part.part)}: ${part.reason}\n    next: ${part.next}`)
+  const more = parts.map(
+    (part) => `  ${style.warn(part.part)}: ${oneLine(part.reason)}\n    next: ${oneLine(part.next)}`,
+  )
   const rows = report.apps.flatMap((app) => [
     [app.app, app.version ?? '-', app.state, app.url],
     ...app.services.map((service) => [
@@ -100,7 +103,7 @@ function renderStatus(report: StateReport, style: Style): string {
     `config   ${report.appliance.config_file ?? 'none'}`,
     ...(report.locked_by
       ? [
-          `now      ${report.locked_by.purpose} (pid ${report.locked_by.pid}, since ${report.locked_by.since})`,
+          `now      ${oneLine(report.locked_by.purpose)} (pid ${report.locked_by.pid}, since ${report.locked_by.since})`,
         ]
       : []),
     ...report.unfinished_operations.map((operation) =>

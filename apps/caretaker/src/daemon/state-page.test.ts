@@ -135,6 +135,13 @@ describe('the state page', () => {
     expect(text).toContain('<header class="bad">')
   })
 
+  it('shows no control character of an application', () => {
+    const text = page({ ...REPORT, reason: 'it wrote \u001b[31mred\u202e' })
+    expect(text).toContain('it wrote ?[31mred?')
+    // oxlint-disable-next-line no-control-regex
+    expect(text).not.toMatch(/[\u001b\u202e]/)
+  })
+
   it('shows no password that found its way into a reason', () => {
     expect(page({ ...REPORT, reason: 'postgresql://web:hunter2@localhost/db refused' })).not.toContain(
       'hunter2',

@@ -1,4 +1,5 @@
 import { type Html, html } from '@caretaker/kernel/html.ts'
+import { printableDeep } from '@caretaker/kernel/printable.ts'
 import { redactDeep } from '@caretaker/kernel/secrets.ts'
 import { formatBytes } from '@caretaker/kernel/units.ts'
 import type { OperationSummary } from '@caretaker/steps/operations.ts'
@@ -9,8 +10,8 @@ const REFRESH_S = 3
 
 /** The state of the appliance for a browser, from the same value as `status`. */
 export function renderStatePage(shown: StateReport, history: readonly OperationSummary[], now: Date): string {
-  const report = redactDeep(shown) as StateReport
-  const operations = redactDeep(history) as readonly OperationSummary[]
+  const report = printableDeep(redactDeep(shown)) as StateReport
+  const operations = printableDeep(redactDeep(history)) as readonly OperationSummary[]
   const name = report.appliance.domain ?? 'Caretaker'
   const kind = report.state === 'running' ? 'good' : report.serving ? 'warn' : 'bad'
   return document(

@@ -1,5 +1,24 @@
 import { describe, expect, it } from 'vitest'
-import { parseUntil } from './manual-service.ts'
+import { parseServiceWish, parseUntil } from './manual-service.ts'
+
+describe('the reason', () => {
+  it.each([
+    ['an escape sequence', 'a\u001b]0;x\u0007'],
+    ['a text that runs backwards', 'a \u202e b'],
+    ['a second line', 'a\nstate: running'],
+    ['nothing', ' '],
+    ['too much', 'x'.repeat(501)],
+  ])('is refused with %s', (_name, reason) => {
+    expect(() => parseServiceWish({ reason, until: undefined }, new Date())).toThrow(
+      expect.objectContaining({ code: 'USAGE' }),
+    )
+  })
+
+  it('may be in any script', () => {
+    const reason = 'Umzug auf eine größere Platte — שלום'
+    expect(parseServiceWish({ reason, until: undefined }, new Date()).reason).toBe(reason)
+  })
+})
 
 describe('--until', () => {
   const now = new Date(2026, 10, 20, 12, 0, 0)

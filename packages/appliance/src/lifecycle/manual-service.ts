@@ -1,4 +1,5 @@
 import { AppError, type ErrorReport, toAppError } from '@caretaker/kernel/errors.ts'
+import { printable } from '@caretaker/kernel/printable.ts'
 import type { EmitEvent } from '@caretaker/steps/events.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import type { OperationResult } from '@caretaker/steps/runner.ts'
@@ -20,17 +21,24 @@ export interface ServiceWish {
 /** What a person typed; `until` as {@link parseUntil} takes it. @throws AppError USAGE */
 export function parseServiceWish(wanted: ServiceWish, now: Date): ServiceWish {
   const reason = wanted.reason.trim()
-  if (reason === '' || reason.length > LONGEST_REASON) {
+  const why = whyNoReason(reason)
+  if (why !== undefined) {
     throw new AppError('USAGE', {
       what: 'Service mode was not switched on',
-      why:
-        reason === ''
-          ? 'the reason is empty'
-          : `the reason has ${reason.length} characters, ${LONGEST_REASON} are allowed`,
+      why,
       next: 'Say the reason for the people who will read it: caretaker service on "Moving to a new disk"',
     })
   }
   return { reason, until: wanted.until === undefined ? undefined : parseUntil(wanted.until, now) }
+}
+
+function whyNoReason(reason: string): string | undefined {
+  if (reason === '') return 'the reason is empty'
+  if (reason.length > LONGEST_REASON)
+    return `the reason has ${reason.length} characters, ${LONGEST_REASON} are allowed`
+  if (/[\n\t]/.test(reason) || printable(reason) !== reason)
+    return 'the reason holds a control character, a line end, or a mark that turns the direction of the text'
+  return undefined
 }
 
 /**
