@@ -139,11 +139,14 @@ export async function startTestEngine(): Promise<TestEngine> {
   }
 }
 
-/** Rules outlive the network that they were made for when a test takes it away. */
+/** Rules outlive the bridges that they were made for: an engine leaves those of its own bridge behind. */
 function removeRulesOfGoneBridges(env: NodeJS.ProcessEnv): void {
-  const { stdout } = spawnSync('iptables', ['-S', 'DOCKER-USER'], { encoding: 'utf8', env })
-  for (const [, rule = '', bridge = ''] of stdout.matchAll(/^-A (DOCKER-USER .*-o (ct-\w+) .*)$/gm)) {
-    if (!existsSync(`/sys/class/net/${bridge}`)) spawnSync('iptables', ['-D', ...rule.split(' ')], { env })
+  for (const table of ['filter', 'nat']) {
+    const { stdout } = spawnSync('iptables', ['-t', table, '-S'], { encoding: 'utf8', env })
+    for (const [, rule = '', bridge = ''] of stdout.matchAll(/^-A (.*-[io] (ct-\w+)(?: .*|))$/gm)) {
+      if (existsSync(`/sys/class/net/${bridge}`)) continue
+      spawnSync('iptables', ['-t', table, '-D', ...rule.split(' ')], { env })
+    }
   }
 }
 
