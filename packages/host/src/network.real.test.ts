@@ -32,7 +32,7 @@ describeNetwork('the machine', async () => {
   return {
     network: createNetwork(),
     teapot,
-    listening: { port: Number(new URL(teapot).port), by },
+    listening: { port: Number(new URL(teapot).port), by, uid: process.getuid?.() ?? -1 },
     tls: { port: Number(tlsUrl.port), serverName: 'shop.test', certPem },
     async cleanUp() {
       await close(server)

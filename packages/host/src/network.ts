@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 import type { RequestOptions } from 'node:https'
-import { type AddressInfo, createServer, type LookupFunction, type Server } from 'node:net'
+import type { LookupFunction } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { HttpRequest, HttpResponse, Network } from '@caretaker/ports/network.ts'
-import { isErrno } from './errno.ts'
-import { findPortHolder } from './gateway/port-holder.ts'
+import { canListen, freePort } from './free-port.ts'
+import { findListenerUids, findPortHolder } from './gateway/port-holder.ts'
 
 /** What {@link HttpResponse} keeps of a body. */
 const BODY_LIMIT_BYTES = 1024 * 1024
@@ -19,6 +19,7 @@ export function createNetwork(): Network {
     freePort,
     canListen,
     listener: findPortHolder,
+    listenerUids: findListenerUids,
     resolve,
     servedCertificate,
     addresses,
@@ -82,40 +83,6 @@ function flatten(message: IncomingMessage): Record<string, string> {
     Array.isArray(value) ? value.join(', ') : (value ?? ''),
   ])
   return Object.fromEntries(entries)
-}
-
-async function freePort(): Promise<number> {
-  const server = await listen('127.0.0.1', 0)
-  const { port } = server.address() as AddressInfo
-  await close(server)
-  return port
-}
-
-async function canListen(
-  host: string,
-  port: number,
-): Promise<'yes' | 'in-use' | 'no-permission' | 'no-address'> {
-  try {
-    await close(await listen(host, port))
-    return 'yes'
-  } catch (error) {
-    if (isErrno(error, 'EADDRINUSE')) return 'in-use'
-    if (isErrno(error, 'EACCES', 'EPERM')) return 'no-permission'
-    if (isErrno(error, 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAFNOSUPPORT', 'EAI_AGAIN')) return 'no-address'
-    throw error
-  }
-}
-
-function listen(host: string, port: number): Promise<Server> {
-  const server = createServer()
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host, port, exclusive: true }, () => resolve(server))
-  })
-}
-
-function close(server: Server): Promise<void> {
-  return new Promise((resolve) => server.close(() => resolve()))
 }
 
 async function resolve(host: string, timeoutMs: number): Promise<readonly string[]> {

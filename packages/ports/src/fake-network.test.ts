@@ -23,8 +23,8 @@ describeNetwork('fake', async () => {
     headers: { 'X-Kind': 'teapot' },
     body: `${method} ${url.slice(teapot.length - 1)} ${body}`,
   }))
-  const listening = { port: 443, by: { pid: 7, program: 'teapot' } }
-  network.listen(listening.port, listening.by).show(8443, 'shop.test', CERTIFICATE)
+  const listening = { port: 443, by: { pid: 7, program: 'teapot' }, uid: 33 }
+  network.listen(listening.port, listening.by, listening.uid).show(8443, 'shop.test', CERTIFICATE)
   return {
     network,
     teapot,

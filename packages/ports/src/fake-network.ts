@@ -16,6 +16,7 @@ export class FakeNetwork implements Network {
   readonly #answers: { readonly prefix: string; readonly answer: FakeResponse }[] = []
   readonly #ports = new Map<number, Listening>()
   readonly #listeners = new Map<number, Listener>()
+  readonly #uids = new Map<number, number>()
   readonly #names = new Map<string, readonly string[]>()
   readonly #certificates = new Map<string, string>()
   #lastPort = 20_000
@@ -53,14 +54,20 @@ export class FakeNetwork implements Network {
     return this.#ports.get(port) ?? 'yes'
   }
 
-  /** From now on this process is seen to listen on the port. */
-  listen(port: number, listener: Listener): this {
+  /** From now on this process, of this user, is seen to listen on the port. */
+  listen(port: number, listener: Listener, uid = 1000): this {
     this.#listeners.set(port, listener)
+    this.#uids.set(port, uid)
     return this.occupy(port)
   }
 
   async listener(port: number): Promise<Listener | undefined> {
     return this.#listeners.get(port)
+  }
+
+  async listenerUids(port: number): Promise<readonly number[]> {
+    const uid = this.#uids.get(port)
+    return uid === undefined ? [] : [uid]
   }
 
   /** From now on the name stands for these addresses. */

@@ -27,12 +27,17 @@ export interface Listener {
 export interface Network {
   /** @throws Error when nothing answers in time. */
   request(request: HttpRequest): Promise<HttpResponse>
-  /** A TCP port of the loopback address that was free just now. */
+  /**
+   * A TCP port of the loopback address that was free just now; below the range from which outgoing connections take
+   * theirs, where there is room.
+   */
   freePort(): Promise<number>
   /** Whether something can listen there now. */
   canListen(host: string, port: number): Promise<'yes' | 'in-use' | 'no-permission' | 'no-address'>
   /** The process that listens on a TCP port of this machine; undefined when there is none or it cannot be seen. */
   listener(port: number): Promise<Listener | undefined>
+  /** User ids of those who get what connects to 127.0.0.1 at a TCP port; none when nobody listens. */
+  listenerUids(port: number): Promise<readonly number[]>
   /** The addresses a host name stands for, as the machine resolves it; none when it does not within `timeoutMs`. */
   resolve(host: string, timeoutMs: number): Promise<readonly string[]>
   /**

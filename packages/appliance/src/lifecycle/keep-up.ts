@@ -16,6 +16,7 @@ import { CADDY_SERVICE, caddySpec, GATEWAY_SERVICE, gatewaySpec } from './gatewa
 import { learnSecrets } from './learn-secrets.ts'
 import { asGuest } from './lock-guests.ts'
 import { isGatewayCurrent, refreshGateway } from './refresh-gateway.ts'
+import { ensurePorts, foreignHolder } from './service-ports.ts'
 import { serviceSpec } from './service-specs.ts'
 
 /** A service that has run this long after a crash loop is taken for cured. */
@@ -83,15 +84,17 @@ export class UpKeeper {
   async #tendLocked(appliance: Appliance, signal: AbortSignal): Promise<readonly KeptUp[]> {
     const done: KeptUp[] = await this.#mendRecords(appliance)
     // Looked at anew: what was there before the lock was taken may have been changed by its last holder.
-    for (const status of await this.#due(appliance)) {
+    const due = await this.#due(appliance)
+    // Nothing is handed any more to a port whose service has ended: another program may take it.
+    if (due.some(({ state }) => state === 'ended')) await this.#refreshGateway(appliance)
+    for (const status of due) {
       const event =
         status.state === 'ended'
           ? await this.#ended(appliance, status, signal)
           : await this.#recovered(appliance, status)
       if (event) done.push(event)
     }
-    const isChanged = done.some((event) => event.did !== 'noticed its end')
-    if (isChanged || this.#isGatewayBehind) await this.#refreshGateway(appliance)
+    if (done.length > 0 || this.#isGatewayBehind) await this.#refreshGateway(appliance)
     return done
   }
 
@@ -129,7 +132,7 @@ export class UpKeeper {
     const known = await knownServices(appliance)
     if (this.#hasMoved(known)) this.#isGatewayBehind = true
     const due: ServiceStatus[] = []
-    for (const status of [...known, ...this.#lost(known)]) {
+    for (const status of [...(await withoutPortLost(appliance, known)), ...this.#lost(known)]) {
       if (!(await this.#isWanted(appliance, facts, status))) this.#troubles.delete(keyOf(status))
       else if (this.#isDue(appliance, status)) due.push(status)
     }
@@ -191,17 +194,20 @@ export class UpKeeper {
     const { app, service } = status
     const nowMs = appliance.ports.clock.monotonicMs()
     const trouble = this.#troubleOf(status)
+    const foreign = await foreignHolder(appliance, app, service)
+    if (foreign !== undefined) this.#isGatewayBehind = true
+    const also = foreign === undefined ? '' : `; ${foreign}`
     if (trouble.restartAtMs === undefined) {
       trouble.endedAtMs = [...trouble.endedAtMs.slice(-CRASH_LIMIT), nowMs]
       const decision = decideRestart(trouble.endedAtMs, nowMs)
       trouble.restartAtMs = nowMs + decision.afterMs
-      trouble.because = decision.because
+      trouble.because = `${decision.because}${also}`
       if (decision.action === 'restart' && decision.afterMs > 0) {
-        return { app, service, did: 'noticed its end', because: decision.because }
+        return { app, service, did: 'noticed its end', because: trouble.because }
       }
       if (decision.action === 'slow-restart') {
-        await this.#nameCrashLoop(appliance, status, decision.because)
-        return { app, service, did: 'is in a crash loop', because: decision.because }
+        await this.#nameCrashLoop(appliance, status, trouble.because)
+        return { app, service, did: 'is in a crash loop', because: trouble.because }
       }
     }
     trouble.restartAtMs = undefined
@@ -323,6 +329,19 @@ async function knownServices({ runtime }: Appliance): Promise<readonly ServiceSt
   }
 }
 
+/** One whose port another user has taken serves nobody: for what is to be done it counts as ended. */
+async function withoutPortLost(
+  appliance: Appliance,
+  known: readonly ServiceStatus[],
+): Promise<readonly ServiceStatus[]> {
+  return Promise.all(
+    known.map(async (status): Promise<ServiceStatus> => {
+      const foreign = await foreignHolder(appliance, status.app, status.service)
+      return foreign === undefined ? status : { ...status, state: 'ended' }
+    }),
+  )
+}
+
 async function startAgain(
   appliance: Appliance,
   { app, service }: ServiceStatus,
@@ -332,8 +351,17 @@ async function startAgain(
   if (app === APPLIANCE && service === GATEWAY_SERVICE) return runtime.start(gatewaySpec(appliance))
   if (app === APPLIANCE && service === CADDY_SERVICE) return runtime.start(caddySpec(appliance))
   if (service === POSTGRES_SERVICE) return startDatabase(appliance, app, signal)
-  const record = await readAppRecord(ports.files, folders.apps, app)
-  const loaded = await loadRelease(appliance, app, record.releaseId ?? '')
-  await writeSecretFiles(appliance, loaded.application)
-  await runtime.start(await serviceSpec(appliance, loaded, record, serviceNamed(loaded.application, service)))
+  const before = await readAppRecord(ports.files, folders.apps, app)
+  const loaded = await loadRelease(appliance, app, before.releaseId ?? '')
+  const { application } = loaded
+  await writeSecretFiles(appliance, application)
+  const record = await ensurePorts(appliance, application)
+  const start = async (name: string) =>
+    runtime.start(await serviceSpec(appliance, loaded, record, serviceNamed(application, name)))
+  await start(service)
+  if (record.ports[service] === before.ports[service]) return
+  // The others know the address that it had.
+  for (const { name } of application.services) {
+    if (name !== service && (await runtime.status(app, name))?.state === 'running') await start(name)
+  }
 }

@@ -1,6 +1,7 @@
 import { isAppError } from '@caretaker/kernel/errors.ts'
 import { findLockHolder } from '@caretaker/steps/operation-lock.ts'
 import { readGatewayConfig } from '../gateway/given-config.ts'
+import { foreignListener } from '../runtime/foreign-listener.ts'
 import { LOOPBACK } from '../runtime/runtime.ts'
 import { type AppRecord, readAppRecord } from './app-records.ts'
 import { findRelease, type LoadedRelease } from './app-release.ts'
@@ -44,7 +45,10 @@ async function upstreamOf(
     if (status?.state !== 'running') return undefined
     if (status.address !== undefined) return { host: status.address, port }
     const own = record.ports[service]
-    return own === undefined ? undefined : { host: LOOPBACK, port: own }
+    // Nothing is ever handed to a program of another user that has taken the port.
+    if (own === undefined || (await foreignListener(appliance.ports, own, appliance.serviceUser)))
+      return undefined
+    return { host: LOOPBACK, port: own }
   } catch (error) {
     if (!isAppError(error, 'ENGINE_UNREACHABLE')) throw error
     const last = await readGatewayConfig(appliance)

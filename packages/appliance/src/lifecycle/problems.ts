@@ -9,6 +9,7 @@ import type { Appliance } from './appliance.ts'
 import type { PartProblem } from './appliance-state.ts'
 import { readFacts } from './facts.ts'
 import { CADDY_SERVICE, GATEWAY_SERVICE } from './gateway-service.ts'
+import { foreignHolder } from './service-ports.ts'
 import { stateDiskTroubles } from './state-disk.ts'
 
 /** What the runtime knows; that the engine does not answer is a problem of its own. */
@@ -85,7 +86,20 @@ export async function seenProblems(
     })
   }
   for (const found of await listServices(appliance, problems, since)) {
-    if (found.state === 'running' || found.app === APPLIANCE) continue
+    if (found.app === APPLIANCE) continue
+    if (found.state === 'running') {
+      const foreign = await foreignHolder(appliance, found.app, found.service)
+      if (foreign !== undefined) {
+        problems.push({
+          part: found.app,
+          code: 'PORT_IN_USE',
+          reason: `the service ${found.service} has lost its port: ${foreign}`,
+          next: 'The daemon starts it on another port in a moment; without one, "caretaker up" does',
+          since,
+        })
+      }
+      continue
+    }
     problems.push({
       part: found.app,
       code: 'SERVICE_START_FAILED',

@@ -120,7 +120,8 @@ function appReason(
     return serviceReason(state, now)
   return {
     code: 'APP_NOT_STARTED',
-    reason: `${name} has not been started yet.`,
+    reason:
+      app?.record.releaseId === undefined ? `${name} has not been started yet.` : `${name} does not run.`,
     next: 'caretaker up',
     since: state.since ?? now,
   }

@@ -1,4 +1,5 @@
 import { FakeClock } from '@caretaker/ports/fake-clock.ts'
+import { FakeMachine } from '@caretaker/ports/fake-machine.ts'
 import { FakeNetwork } from '@caretaker/ports/fake-network.ts'
 import { FakeProcesses } from '@caretaker/ports/fake-processes.ts'
 import { MemoryFiles } from '@caretaker/ports/memory-files.ts'
@@ -14,6 +15,7 @@ const never = new AbortController().signal
 
 let clock: FakeClock
 let network: FakeNetwork
+const machine = new FakeMachine()
 let processes: FakeProcesses
 let files: MemoryFiles
 let runtime: Runtime
@@ -46,6 +48,19 @@ function spec(health: HealthSpec | undefined): ServiceSpec {
 }
 
 describe('probeHealth', () => {
+  it('does not count what another user answers on the port, and names him', async () => {
+    await runtime.start(spec(WEB))
+    network.on(URL_ASKED, { status: 200 }).listen(3000, { pid: 77, program: 'nc' }, 65534)
+    expect(await probeHealth({ network, machine }, runtime, spec(WEB), never)).toEqual({
+      state: 'unhealthy',
+      why: 'port 3000 is held by "nc" (pid 77) of another user (uid 65534)',
+    })
+    const owner = { uid: 65534, gid: 65534 }
+    expect(await probeHealth({ network, machine }, runtime, { ...spec(WEB), owner }, never)).toEqual({
+      state: 'healthy',
+    })
+  })
+
   it.each([
     [200, 'healthy', undefined],
     [302, 'healthy', undefined],
@@ -54,26 +69,26 @@ describe('probeHealth', () => {
   ])('takes the answer %i for %s', async (status, state, why) => {
     await runtime.start(spec(WEB))
     network.on(URL_ASKED, { status, body: 'nothing\n here' })
-    const health = await probeHealth({ network }, runtime, spec(WEB), never)
+    const health = await probeHealth({ network, machine }, runtime, spec(WEB), never)
     expect(health).toEqual(why === undefined ? { state } : { state, why: why.replace('  ', ' ') })
   })
 
   it('keeps pages and long texts out of the reason', async () => {
     await runtime.start(spec(WEB))
     network.on(URL_ASKED, { status: 500, body: `<html>${'x'.repeat(5000)}` })
-    expect(await probeHealth({ network }, runtime, spec(WEB), never)).toEqual({
+    expect(await probeHealth({ network, machine }, runtime, spec(WEB), never)).toEqual({
       state: 'unhealthy',
       why: '/health answers 500',
     })
   })
 
   it('says when nobody answers, and when it does not run at all', async () => {
-    expect(await probeHealth({ network }, runtime, spec(WEB), never)).toEqual({
+    expect(await probeHealth({ network, machine }, runtime, spec(WEB), never)).toEqual({
       state: 'unhealthy',
       why: 'it does not run',
     })
     await runtime.start(spec(WEB))
-    const health = await probeHealth({ network }, runtime, spec(WEB), never)
+    const health = await probeHealth({ network, machine }, runtime, spec(WEB), never)
     expect(health).toMatchObject({
       why: expect.stringContaining('/health does not answer: connect ECONNREFUSED'),
     })
@@ -82,21 +97,23 @@ describe('probeHealth', () => {
   it('runs a health command and says what it complained about', async () => {
     const byCommand: HealthSpec = { ...DEFAULT_HEALTH, probe: { kind: 'command', command: ['check', '-q'] } }
     await runtime.start(spec(byCommand))
-    expect(await probeHealth({ network }, runtime, spec(byCommand), never)).toEqual({ state: 'healthy' })
+    expect(await probeHealth({ network, machine }, runtime, spec(byCommand), never)).toEqual({
+      state: 'healthy',
+    })
     processes.on('check', { exitCode: 2, stderr: 'queue is full\n' })
-    expect(await probeHealth({ network }, runtime, spec(byCommand), never)).toEqual({
+    expect(await probeHealth({ network, machine }, runtime, spec(byCommand), never)).toEqual({
       state: 'unhealthy',
       why: 'its health command ended with 2: queue is full',
     })
     processes.on('check', { exitCode: undefined, signal: 'SIGKILL', timedOut: true })
-    expect(await probeHealth({ network }, runtime, spec(byCommand), never)).toMatchObject({
+    expect(await probeHealth({ network, machine }, runtime, spec(byCommand), never)).toMatchObject({
       why: 'its health command did not end in time',
     })
   })
 })
 
 describe('waitHealthy', () => {
-  const ports = () => ({ network, clock, files })
+  const ports = () => ({ network, machine, clock, files })
 
   /** Moves the clock until the waiting is over; gives the error and how long it took. */
   async function wait(health: HealthSpec | undefined, during: (elapsedMs: number) => void = () => undefined) {

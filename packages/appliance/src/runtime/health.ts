@@ -3,19 +3,23 @@ import { SECOND_MS } from '@caretaker/kernel/time.ts'
 import { lastLines } from '@caretaker/ports/command.ts'
 import { waitUntil } from '@caretaker/ports/deadline.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
+import { foreignListener } from './foreign-listener.ts'
 import { readLogTail } from './logs.ts'
 import { type HealthSpec, LOOPBACK, type Runtime, type ServiceSpec } from './runtime.ts'
 
-type HealthPorts = Pick<Ports, 'network' | 'clock' | 'files'>
+type HealthPorts = Pick<Ports, 'network' | 'machine' | 'clock' | 'files'>
 
 /** A service without a probe counts as started when it still runs after this time: most wrong settings show by then. */
 const SETTLE_MS = SECOND_MS
 
 export type Health = { readonly state: 'healthy' } | { readonly state: 'unhealthy'; readonly why: string }
 
-/** What a service answers to one probe. A service without a probe is healthy when it runs. */
+/**
+ * What a service answers to one probe. A service without a probe is healthy when it runs. What another user answers on
+ * its port does not count.
+ */
 export async function probeHealth(
-  ports: Pick<Ports, 'network'>,
+  ports: Pick<Ports, 'network' | 'machine'>,
   runtime: Runtime,
   spec: ServiceSpec,
   signal: AbortSignal,
@@ -30,6 +34,10 @@ export async function probeHealth(
     const said = lastLines(result.stderr.trim() === '' ? result.stdout : result.stderr, 2)
     const ending = result.timedOut ? 'did not end in time' : `ended with ${result.exitCode ?? result.signal}`
     return { state: 'unhealthy', why: `its health command ${ending}${said === '' ? '' : `: ${said}`}` }
+  }
+  if (status.address === undefined) {
+    const foreign = await foreignListener(ports, probe.port, spec.owner)
+    if (foreign !== undefined) return { state: 'unhealthy', why: foreign }
   }
   try {
     const url = `http://${status.address ?? LOOPBACK}:${probe.port}${probe.path}`

@@ -23,14 +23,47 @@ export async function findPortHolder(port: number): Promise<PortHolder | undefin
   return undefined
 }
 
-/** Rows of proc_net_tcp(5) in state LISTEN (0A): column 2 is address:port in hex, column 10 the inode. */
+/** User ids of those who get what connects to 127.0.0.1 at a TCP port, each once. */
+export async function findListenerUids(port: number): Promise<readonly number[]> {
+  const tables = await Promise.all(['/proc/net/tcp', '/proc/net/tcp6'].map((path) => readOrEmpty(path)))
+  return loopbackListenerUids(tables.join('\n'), port)
+}
+
+/**
+ * {@link findListenerUids} of the rows of both tables. One on all addresses of IPv6 counts only where there is none of
+ * IPv4: beside one it is for IPv6 alone.
+ */
+export function loopbackListenerUids(rows: string, port: number): readonly number[] {
+  const listening = listeningRows(rows, port)
+  const uidsAt = (addresses: readonly string[]) =>
+    listening
+      .filter((columns) => addresses.some((address) => columns[1]?.startsWith(`${address}:`)))
+      .map((columns) => Number(columns[7]))
+  const uids = uidsAt(LOOPBACK_ROWS)
+  return [...new Set(uids.length > 0 ? uids : uidsAt([ALL_OF_IPV6]))]
+}
+
+/** 127.0.0.1 and 0.0.0.0, and both as addresses of IPv6: words of four bytes as numbers of a little-endian machine. */
+const LOOPBACK_ROWS = [
+  '0100007F',
+  '00000000',
+  '0000000000000000FFFF00000100007F',
+  '0000000000000000FFFF000000000000',
+]
+const ALL_OF_IPV6 = '0'.repeat(32)
+
 function listeningInodes(table: string, port: number): string[] {
+  return listeningRows(table, port).map((columns) => columns[9] as string)
+}
+
+/** Rows of proc_net_tcp(5) in state LISTEN (0A): column 2 is address:port in hex, column 8 the user, column 10 the inode. */
+function listeningRows(table: string, port: number): string[][] {
   const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
   return table
     .split('\n')
+    .filter((line) => line.includes(wanted))
     .map((line) => line.trim().split(/\s+/))
     .filter((columns) => columns[3] === '0A' && columns[1]?.endsWith(wanted))
-    .map((columns) => columns[9] as string)
 }
 
 async function holdsSocket(pid: string, inodes: ReadonlySet<string>): Promise<boolean> {

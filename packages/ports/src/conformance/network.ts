@@ -7,7 +7,7 @@ export interface NetworkUnderTest {
   /** Address, ending in "/", that answers 418 with the header X-Kind: teapot and "METHOD PATH BODY". */
   readonly teapot: string
   /** A port that a process listens on, and which one. */
-  readonly listening: { readonly port: number; readonly by: Listener }
+  readonly listening: { readonly port: number; readonly by: Listener; readonly uid: number }
   /** A TLS server on loopback that shows this certificate to who asks for this name. */
   readonly tls: { readonly port: number; readonly serverName: string; readonly certPem: string }
   cleanUp?(): Promise<void>
@@ -59,7 +59,10 @@ export function describeNetwork(name: string, make: () => Promise<NetworkUnderTe
       expect(await network.listener(listening.port)).toEqual(listening.by)
       expect(listening.by.program).not.toBe('')
       expect(await network.canListen('127.0.0.1', listening.port)).toBe('in-use')
-      expect(await network.listener(await network.freePort())).toBeUndefined()
+      expect(await network.listenerUids(listening.port)).toEqual([listening.uid])
+      const nobody = await network.freePort()
+      expect(await network.listener(nobody)).toBeUndefined()
+      expect(await network.listenerUids(nobody)).toEqual([])
     })
 
     it('finds localhost and what is below it at the loopback address, and nothing for a name that is none', async () => {

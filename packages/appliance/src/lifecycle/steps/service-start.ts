@@ -1,15 +1,16 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { HOUR_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
-import { type Application, type Service, serviceNamed } from '../../application/application.ts'
+import { type Application, serviceNamed } from '../../application/application.ts'
 import { waitCompleted } from '../../runtime/completion.ts'
 import { probeHealth, waitHealthy } from '../../runtime/health.ts'
 import { type ServiceSpec, specHash } from '../../runtime/runtime.ts'
 import { POSTGRES_SERVICE } from '../app-database.ts'
-import { type AppRecord, readAppRecord, updateAppRecord } from '../app-records.ts'
+import { readAppRecord, updateAppRecord } from '../app-records.ts'
 import { findRelease, type LoadedRelease, loadRelease } from '../app-release.ts'
 import { hasSecretFiles, writeSecretFiles } from '../app-secrets.ts'
 import type { Appliance } from '../appliance.ts'
+import { ensurePorts, needsPort } from '../service-ports.ts'
 import { serviceSpec } from '../service-specs.ts'
 
 type ServiceInput = {
@@ -115,27 +116,4 @@ async function isHealthy(
   const timeoutMs = Math.min(spec.health.timeoutMs, PROBE_LIMIT_MS)
   const limited = { ...spec, health: { ...spec.health, timeoutMs } }
   return (await probeHealth(appliance.ports, appliance.runtime, limited, signal)).state === 'healthy'
-}
-
-/** Whether it listens on a port of this machine; a container listens on addresses of its own. */
-const needsPort = (appliance: Appliance, service: Service) =>
-  appliance.runtime.kind === 'process' && service.ports.length > 0
-
-/**
- * A loopback port for every service that listens: the recorded one while it can be had, so that the others' addresses
- * stay as they are.
- */
-async function ensurePorts(appliance: Appliance, application: Application): Promise<AppRecord> {
-  const { ports, folders, runtime } = appliance
-  const app = application.name
-  const record = await readAppRecord(ports.files, folders.apps, app)
-  const chosen: Record<string, number> = {}
-  for (const service of application.services.filter((service) => needsPort(appliance, service))) {
-    const known = record.ports[service.name]
-    const running = (await runtime.status(app, service.name))?.state === 'running'
-    const usable =
-      known !== undefined && (running || (await ports.network.canListen('127.0.0.1', known)) === 'yes')
-    chosen[service.name] = usable ? known : await ports.network.freePort()
-  }
-  return updateAppRecord(ports.files, folders.apps, app, { ports: chosen })
 }
