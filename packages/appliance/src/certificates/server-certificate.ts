@@ -4,6 +4,7 @@ import type { Secret } from '@caretaker/kernel/secrets.ts'
 import { writeDurably } from '@caretaker/ports/durable.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import type { GatewayCertificate } from '../gateway/gateway-config.ts'
+import { isPair } from './pair.ts'
 import { coversHosts, isIssuedBy, needsRenewal } from './renewal.ts'
 
 /** Longest lifetime every browser accepts from a server certificate. */
@@ -21,7 +22,7 @@ export interface CertificateRequest {
 
 /**
  * The certificate of the appliance's own authority for these hosts: the one on disk while it is good, else a new
- * one. Safe to repeat; a damaged file is replaced. The files are readable by their owner only.
+ * one. Safe to repeat; a damaged pair is replaced. The files are readable by their owner only.
  */
 export async function ensureServerCertificate(
   deps: Pick<Ports, 'files' | 'clock'>,
@@ -30,8 +31,8 @@ export async function ensureServerCertificate(
   const certificateFile = join(request.folder, `${request.name}.crt`)
   const keyFile = join(request.folder, `${request.name}.key`)
   const present = await deps.files.readText(certificateFile)
-  const keyThere = (await deps.files.stat(keyFile)) !== undefined
-  if (present === undefined || !keyThere || !isGood(present, request, deps.clock.now())) {
+  const key = await deps.files.readText(keyFile)
+  if (present === undefined || !isGood(present, key, request, deps.clock.now())) {
     // Loading the x509 library takes a while: only when a certificate is made.
     const { issueServerCertificate } = await import('./authority.ts')
     const issued = await issueServerCertificate({
@@ -48,9 +49,17 @@ export async function ensureServerCertificate(
   return { hosts: [...request.hosts], certificateFile, keyFile }
 }
 
-function isGood(certPem: string, request: CertificateRequest, now: Date): boolean {
+/** Whether the pair can be shown to visitors of these hosts, and need not be renewed. Pure. */
+export function isGood(
+  certPem: string,
+  keyPem: string | undefined,
+  request: Pick<CertificateRequest, 'hosts' | 'authorityPem'>,
+  now: Date,
+): boolean {
   try {
     return (
+      keyPem !== undefined &&
+      isPair(certPem, keyPem) &&
       !needsRenewal(certPem, now) &&
       coversHosts(certPem, request.hosts) &&
       isIssuedBy(certPem, request.authorityPem)

@@ -4,7 +4,7 @@ import type { Secret } from '@caretaker/kernel/secrets.ts'
 import { writeDurably } from '@caretaker/ports/durable.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import type { Candidate, CertificateSource } from './choose.ts'
-import { parseCertificate } from './renewal.ts'
+import { isPair } from './pair.ts'
 
 /** `app-shop.acme-0123456789ab.crt`: a pair never changes, a new one has another name. */
 const FILE = /^(.+)\.(acme|provided)-([0-9a-f]{12})\.crt$/
@@ -33,9 +33,9 @@ export interface StoredCandidate extends Candidate {
   readonly id: string
 }
 
-/** What was kept. Damaged certificates are left out. */
+/** What was kept. Damaged pairs are left out. */
 export async function storedPairs(
-  files: Pick<Files, 'list' | 'readText' | 'stat'>,
+  files: Pick<Files, 'list' | 'readText'>,
   folder: string,
 ): Promise<readonly StoredCandidate[]> {
   const found: StoredCandidate[] = []
@@ -48,9 +48,9 @@ export async function storedPairs(
   return found
 }
 
-/** The pair whose files are called `base`; undefined when one is missing or damaged. */
+/** The pair whose files are called `base`; undefined when one is missing, damaged, or of another pair. */
 export async function readPair(
-  files: Pick<Files, 'readText' | 'stat'>,
+  files: Pick<Files, 'readText'>,
   folder: string,
   name: string,
   source: CertificateSource,
@@ -59,12 +59,8 @@ export async function readPair(
   const certificateFile = join(folder, `${base}.crt`)
   const keyFile = join(folder, `${base}.key`)
   const pem = await files.readText(certificateFile)
-  if (pem === undefined || (await files.stat(keyFile)) === undefined) return undefined
-  try {
-    parseCertificate(pem)
-  } catch {
-    return undefined
-  }
+  const key = await files.readText(keyFile)
+  if (pem === undefined || key === undefined || !isPair(pem, key)) return undefined
   return { source, name, certificateFile, keyFile, pem }
 }
 

@@ -4,6 +4,7 @@ import type { AppError } from '@caretaker/kernel/errors.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keepLastGood } from '../config/last-good.ts'
 import { examine } from './doctor.ts'
+import { down } from './down.ts'
 import { openInForce } from './open.ts'
 import { status } from './status.ts'
 import { openLab } from './testing/lab.fixture.ts'
@@ -52,6 +53,9 @@ const FILES: readonly [string, () => Promise<string>][] = [
   ['seal.age', async () => at('seal.age')],
   ['identity.txt', async () => at('identity.txt')],
   ['last-good-config.json', async () => at('last-good-config.json')],
+  ['the key of the appliance', async () => at('certificates', 'appliance.key')],
+  ['the key of an application', async () => at('certificates', 'app-shop.key')],
+  ['the certificate of an application', async () => at('certificates', 'app-shop.crt')],
   ['the config of the gateway', async () => at('gateway', 'config.json')],
   [
     'release.json',
@@ -101,4 +105,18 @@ describe.each(FILES)('%s', (_name, find) => {
       expect(await status(appliance, process.pid)).toMatchObject({ state: 'running', parts: [] })
     },
   )
+})
+
+describe('a damaged private key at the next start', () => {
+  it.each(['appliance', 'app-shop'])('%s: a new pair is made, and it serves', async (name) => {
+    await down((await lab.open()).appliance, { remember: false }, () => undefined, never)
+    const key = at('certificates', `${name}.key`)
+    await damage(key, (await readFile(key, 'utf8')).replace(/\w{20}/, '\u0000'.repeat(20)))
+    const findings = await examine(lab.around, lab.configFile, undefined)
+    expect(findings).toContainEqual(
+      expect.objectContaining({ code: 'CERTIFICATE_INVALID', what: expect.stringContaining(key) as string }),
+    )
+    expect(await bringUp()).toEqual([])
+    expect(await shown()).toMatchObject(whole)
+  })
 })

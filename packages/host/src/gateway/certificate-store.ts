@@ -43,13 +43,20 @@ export async function selfSignedStore(hosts: readonly string[]): Promise<Certifi
 
 async function load(entry: GatewayConfig['certificates'][number]): Promise<KeyMaterial> {
   const [cert, key] = await Promise.all([readPem(entry.certificateFile), readPem(entry.keyFile)])
-  try {
-    const certificate = new X509Certificate(cert)
-    if (!certificate.checkPrivateKey(createPrivateKey(key))) throw new Error('the key belongs to another one')
-  } catch (cause) {
-    throw invalid(entry.certificateFile, messageOf(cause), cause)
+  const certificate = parsed(entry.certificateFile, () => new X509Certificate(cert))
+  const privateKey = parsed(entry.keyFile, () => createPrivateKey(key))
+  if (!certificate.checkPrivateKey(privateKey)) {
+    throw invalid(entry.keyFile, `it is not the key of ${entry.certificateFile}`, undefined)
   }
   return { hosts: entry.hosts, cert, key, selfSigned: false }
+}
+
+function parsed<T>(file: string, parse: () => T): T {
+  try {
+    return parse()
+  } catch (cause) {
+    throw invalid(file, messageOf(cause), cause)
+  }
 }
 
 async function readPem(path: string): Promise<string> {

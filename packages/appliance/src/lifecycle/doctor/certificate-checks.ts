@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { DAY_MS } from '@caretaker/kernel/time.ts'
+import { isPair } from '../../certificates/pair.ts'
 import { isIssuedBy, parseCertificate } from '../../certificates/renewal.ts'
 import type { Appliance } from '../appliance.ts'
 import { reportCertificates } from '../certificate-report.ts'
@@ -28,9 +29,10 @@ export async function certificates({ appliance }: Scene): Promise<readonly Found
   for (const { name } of certificateNames(config)) {
     const path = join(folders.certificates, `${name}.crt`)
     const pem = await our.files.readText(path)
-    const keyThere = await our.files.stat(join(folders.certificates, `${name}.key`))
-    if (pem === undefined || !keyThere) {
-      const what = `${pem === undefined ? path : join(folders.certificates, `${name}.key`)} is missing`
+    const keyPath = join(folders.certificates, `${name}.key`)
+    const key = await our.files.readText(keyPath)
+    if (pem === undefined || key === undefined) {
+      const what = `${pem === undefined ? path : keyPath} is missing`
       found.push({ code: 'CERTIFICATE_INVALID', what, next })
       continue
     }
@@ -40,6 +42,10 @@ export async function certificates({ appliance }: Scene): Promise<readonly Found
     } catch {
       found.push({ code: 'CERTIFICATE_INVALID', what: `${path} is no certificate`, next })
       continue
+    }
+    if (!isPair(pem, key)) {
+      const what = `${keyPath} is damaged, or is not the key of ${path}`
+      found.push({ code: 'CERTIFICATE_INVALID', what, next })
     }
     const leftMs = certificate.validToDate.getTime() - our.clock.now().getTime()
     if (leftMs < EXPIRES_SOON_MS) {

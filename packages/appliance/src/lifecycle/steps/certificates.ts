@@ -4,8 +4,8 @@ import type { Secret } from '@caretaker/kernel/secrets.ts'
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { writeDurably } from '@caretaker/ports/durable.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
-import { coversHosts, isIssuedBy, needsRenewal, parseCertificate } from '../../certificates/renewal.ts'
-import { ensureServerCertificate } from '../../certificates/server-certificate.ts'
+import { parseCertificate } from '../../certificates/renewal.ts'
+import { ensureServerCertificate, isGood } from '../../certificates/server-certificate.ts'
 import type { Appliance } from '../appliance.ts'
 import { chooseForHosts, fingerprintOf } from '../chosen-certificates.ts'
 import { authorityFile } from '../gateway-service.ts'
@@ -75,9 +75,8 @@ async function areGood(appliance: Appliance): Promise<boolean> {
     return false
   for (const { name, hosts } of certificateNames(config)) {
     const pem = await ports.files.readText(join(folders.certificates, `${name}.crt`))
-    const keyThere = (await ports.files.stat(join(folders.certificates, `${name}.key`))) !== undefined
-    if (pem === undefined || !keyThere) return false
-    if (!isCertificateGood(pem, hosts, authorityPem, ports.clock.now())) return false
+    const key = await ports.files.readText(join(folders.certificates, `${name}.key`))
+    if (pem === undefined || !isGood(pem, key, { hosts, authorityPem }, ports.clock.now())) return false
   }
   return true
 }
@@ -94,13 +93,4 @@ async function areServed(appliance: Appliance): Promise<boolean> {
   if (!served) return true
   const chosen = await chooseForHosts(appliance)
   return chosen.every(({ candidate }) => served.has(fingerprintOf(candidate.pem)))
-}
-
-function isCertificateGood(pem: string, hosts: readonly string[], authorityPem: string, now: Date): boolean {
-  try {
-    return !needsRenewal(pem, now) && coversHosts(pem, hosts) && isIssuedBy(pem, authorityPem)
-  } catch {
-    // A damaged certificate is made anew.
-    return false
-  }
 }

@@ -80,7 +80,12 @@ export function faultsOf(lab: Lab, folders: DoctorFolders): readonly Fault[] {
       now: days < 0 ? new Date(now.getTime() - 10 * DAY_MS) : now,
       days: Math.abs(days),
     })
-    return damage(at('certificates', 'app-kiosk.crt'), made.certPem)
+    const key = await damage(at('certificates', 'app-kiosk.key'), made.key.reveal())
+    const certificate = await damage(at('certificates', 'app-kiosk.crt'), made.certPem)
+    return async () => {
+      await certificate()
+      await key()
+    }
   }
 
   async function listenOn(port: number): Promise<Mend> {
@@ -296,6 +301,11 @@ export function faultsOf(lab: Lab, folders: DoctorFolders): readonly Fault[] {
       'key of a certificate gone',
       'CERTIFICATE_INVALID',
       () => damage(at('certificates', 'app-kiosk.key'), undefined),
+    ],
+    [
+      'damaged key of a certificate',
+      'CERTIFICATE_INVALID',
+      () => damage(at('certificates', 'app-kiosk.key'), '-----BEGIN PRIVATE KEY-----\nMIG\u0000\n'),
     ],
     [
       'certificate that is none',
