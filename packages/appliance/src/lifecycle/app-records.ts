@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { AppError, isAppError } from '@caretaker/kernel/errors.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import type { PinnedSource } from '../release/release.ts'
 import { readStateFile, writeStateFile } from './state-file.ts'
@@ -22,26 +23,92 @@ export interface AppRecord {
   readonly stopped: boolean
 }
 
-const recordPath = (appsFolder: string, app: string) => join(appsFolder, `${app}.json`)
+/** Where a record lies, and its copy: a lost record would make the next start an update that nobody asked for. */
+const recordPaths = (appsFolder: string, app: string) =>
+  [join(appsFolder, `${app}.json`), join(appsFolder, `${app}.json.copy`)] as const
 
-/** The record, an empty one for an application never seen. @throws AppError STATE_DAMAGED */
+/** What an application is before its first start, and while its record cannot be read. */
+export const emptyAppRecord = (app: string): AppRecord => ({
+  app,
+  releaseId: undefined,
+  pinned: undefined,
+  since: undefined,
+  ports: {},
+  databaseCreated: false,
+  completed: {},
+  stopped: false,
+})
+
+/**
+ * The record, from its copy when the first file is lost; an empty one for an application never seen.
+ * @throws AppError STATE_DAMAGED when neither can be read and one is damaged
+ */
 export async function readAppRecord(
   files: Pick<Files, 'readText'>,
   appsFolder: string,
   app: string,
 ): Promise<AppRecord> {
-  const stored = await readStateFile<Partial<AppRecord>>(files, recordPath(appsFolder, app))
-  return {
-    releaseId: undefined,
-    pinned: undefined,
-    since: undefined,
-    ports: {},
-    databaseCreated: false,
-    completed: {},
-    stopped: false,
-    ...stored,
-    app,
+  const [first, copy] = await readBoth(files, appsFolder, app)
+  const damaged = [first, copy].filter((stored) => stored === 'damaged').length
+  const whole = [first, copy].find((stored) => typeof stored === 'object')
+  if (!whole && damaged > 0) throw bothDamaged(appsFolder, app, first, copy)
+  return { ...emptyAppRecord(app), ...whole, app }
+}
+
+/** A record with its copy as it lies there; undefined what is not there. */
+type Stored = Partial<AppRecord> | 'damaged' | undefined
+
+async function readBoth(
+  files: Pick<Files, 'readText'>,
+  appsFolder: string,
+  app: string,
+): Promise<readonly [Stored, Stored]> {
+  const [first, copy] = recordPaths(appsFolder, app)
+  return [await readOne(files, first), await readOne(files, copy)]
+}
+
+async function readOne(files: Pick<Files, 'readText'>, path: string): Promise<Stored> {
+  try {
+    const stored = await readStateFile<unknown>(files, path)
+    const isRecord = typeof stored === 'object' && stored !== null && !Array.isArray(stored)
+    return stored === undefined ? undefined : isRecord ? stored : 'damaged'
+  } catch (error) {
+    if (isAppError(error, 'STATE_DAMAGED')) return 'damaged'
+    throw error
   }
+}
+
+function bothDamaged(appsFolder: string, app: string, first: Stored, copy: Stored): AppError {
+  const [path, copyPath] = recordPaths(appsFolder, app)
+  const say = (stored: Stored) => (stored === 'damaged' ? 'is damaged' : 'is missing')
+  const damaged = [first === 'damaged' ? path : '', copy === 'damaged' ? copyPath : ''].filter(Boolean)
+  const aside = damaged.map((file) => `mv ${file} ${file}.damaged`).join('; ')
+  return new AppError('STATE_DAMAGED', {
+    what: `Which release of ${app} ran is not known`,
+    why: `${path} ${say(first)}, and its copy ${copyPath} ${say(copy)}`,
+    next: `Look at the disk ("dmesg") and put one of them back as ${path}. Or give it up, so that ${app} starts with what its source holds now: "${aside}", then "caretaker up"`,
+    at: { file: path },
+  })
+}
+
+/** Makes a record and its copy alike again from the one that is whole; a damaged one is set aside beside it. */
+export async function mendAppRecord(files: Files, appsFolder: string, app: string): Promise<void> {
+  const [path, copyPath] = recordPaths(appsFolder, app)
+  const [first, copy] = await readBoth(files, appsFolder, app)
+  const whole = typeof first === 'object' ? first : typeof copy === 'object' ? copy : undefined
+  if (!whole || JSON.stringify(first) === JSON.stringify(copy)) return
+  if (first === 'damaged') await files.rename(path, `${path}.damaged`)
+  if (copy === 'damaged') await files.rename(copyPath, `${copyPath}.damaged`)
+  await writeBoth(files, appsFolder, app, whole)
+}
+
+async function writeBoth(
+  files: Files,
+  appsFolder: string,
+  app: string,
+  record: Partial<AppRecord>,
+): Promise<void> {
+  for (const path of recordPaths(appsFolder, app)) await writeStateFile(files, path, record)
 }
 
 /** Changes the record durably and gives the new one. */
@@ -53,12 +120,12 @@ export async function updateAppRecord(
 ): Promise<AppRecord> {
   const record = { ...(await readAppRecord(files, appsFolder, app)), ...change }
   await files.makeFolder(appsFolder, 0o700)
-  await writeStateFile(files, recordPath(appsFolder, app), record)
+  await writeBoth(files, appsFolder, app, record)
   return record
 }
 
 export async function removeAppRecord(files: Files, appsFolder: string, app: string): Promise<void> {
-  await files.remove(recordPath(appsFolder, app))
+  for (const path of recordPaths(appsFolder, app)) await files.remove(path)
   if (await files.stat(appsFolder)) await files.sync(appsFolder)
 }
 
@@ -68,7 +135,6 @@ export async function listAppRecords(
   appsFolder: string,
 ): Promise<readonly string[]> {
   const entries = (await files.list(appsFolder)) ?? []
-  return entries
-    .filter((entry) => entry.name.endsWith('.json'))
-    .map((entry) => entry.name.slice(0, -'.json'.length))
+  const names = entries.flatMap(({ name }) => /^(.+)\.json(?:\.copy)?$/.exec(name)?.[1] ?? [])
+  return [...new Set(names)]
 }

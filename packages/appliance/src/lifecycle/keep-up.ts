@@ -179,8 +179,11 @@ export class UpKeeper {
     if (service === POSTGRES_SERVICE) return true
     if (facts.manual || appliance.config.standby !== false) return false
     if (state === 'running') return true
-    const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
-    if (record.stopped || record.releaseId === undefined) return false
+    // One that cannot be read is its own trouble, and is said as such; the others are looked after.
+    const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app).catch(
+      unlessDamaged,
+    )
+    if (!record || record.stopped || record.releaseId === undefined) return false
     const loaded = await loadRelease(appliance, app, record.releaseId).catch(() => undefined)
     const found = loaded?.application.services.find((entry) => entry.name === service)
     return found !== undefined && found.restart !== 'no'
@@ -308,6 +311,10 @@ export class UpKeeper {
       failures: record(failures, partOf(app), failure, clock.now().toISOString()),
     }))
   }
+}
+
+function unlessDamaged(error: unknown): undefined {
+  if (!isAppError(error, 'STATE_DAMAGED')) throw error
 }
 
 const damagedNow = async ({ runtime }: Appliance) =>

@@ -1,9 +1,10 @@
-import { isAppError } from '@caretaker/kernel/errors.ts'
+import { type ErrorReport, isAppError } from '@caretaker/kernel/errors.ts'
 import { findLockHolder } from '@caretaker/steps/operation-lock.ts'
 import { readGatewayConfig } from '../gateway/given-config.ts'
 import { foreignListener } from '../runtime/foreign-listener.ts'
 import { LOOPBACK } from '../runtime/runtime.ts'
-import { type AppRecord, readAppRecord } from './app-records.ts'
+import { POSTGRES_SERVICE } from './app-database.ts'
+import { type AppRecord, emptyAppRecord, readAppRecord } from './app-records.ts'
 import { findRelease, type LoadedRelease } from './app-release.ts'
 import type { Appliance } from './appliance.ts'
 import { type ApplianceState, deriveState, type PartProblem } from './appliance-state.ts'
@@ -14,6 +15,8 @@ export interface ObservedApp extends RoutedApp {
   readonly record: AppRecord
   /** The release in the record, when it is on this machine. */
   readonly running: LoadedRelease | undefined
+  /** Why record or release cannot be read; then the record is an empty one. */
+  readonly trouble: ErrorReport | undefined
 }
 
 /** How the applications of the config stand. Reads records and processes only. */
@@ -21,11 +24,29 @@ export async function observeApps(appliance: Appliance): Promise<readonly Observ
   return Promise.all(Object.keys(appliance.config.applications).map((app) => observeApp(appliance, app)))
 }
 
+/** What is damaged of one application is its own trouble: nothing of the others is in doubt. */
 async function observeApp(appliance: Appliance, app: string): Promise<ObservedApp> {
+  try {
+    return await observeWhole(appliance, app)
+  } catch (error) {
+    if (!isAppError(error)) throw error
+    const upstream = await upstreamAsLast(appliance, app).catch(() => undefined)
+    const record = emptyAppRecord(app)
+    return { app, record, running: undefined, upstream, trouble: error.toReport() }
+  }
+}
+
+async function observeWhole(appliance: Appliance, app: string): Promise<ObservedApp> {
   const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
   const running =
     record.releaseId === undefined ? undefined : await findRelease(appliance, app, record.releaseId)
-  return { app, record, running, upstream: await upstreamOf(appliance, app, record, running) }
+  return {
+    app,
+    record,
+    running,
+    upstream: await upstreamOf(appliance, app, record, running),
+    trouble: undefined,
+  }
 }
 
 /**
@@ -51,9 +72,21 @@ async function upstreamOf(
     return { host: LOOPBACK, port: own }
   } catch (error) {
     if (!isAppError(error, 'ENGINE_UNREACHABLE')) throw error
-    const last = await readGatewayConfig(appliance)
-    return last?.routes.find((route) => route.app === app)?.upstream
+    return lastUpstream(appliance, app)
   }
+}
+
+/** Where it was served, while something of it runs: what is served goes on although it is not known any more. */
+async function upstreamAsLast(appliance: Appliance, app: string): Promise<ObservedApp['upstream']> {
+  const runs = (await appliance.runtime.list()).some(
+    (status) => status.app === app && status.service !== POSTGRES_SERVICE && status.state === 'running',
+  )
+  return runs ? lastUpstream(appliance, app) : undefined
+}
+
+async function lastUpstream(appliance: Appliance, app: string): Promise<ObservedApp['upstream']> {
+  const last = await readGatewayConfig(appliance)
+  return last?.routes.find((route) => route.app === app)?.upstream
 }
 
 /** The state of the appliance now, with the problems that were just seen. */
@@ -67,9 +100,15 @@ export async function observeState(
   const isUnderWay = known.activity !== undefined && (await findLockHolder(ports, stateFolder)) !== undefined
   const facts = isUnderWay ? known : { ...known, activity: undefined }
   const apps = await observeApps(appliance)
+  const since = ports.clock.now().toISOString()
+  const troubles = apps.flatMap(({ app, trouble }) => (trouble ? [troubleOf(app, trouble, since)] : []))
   return deriveState(facts, {
     standby: appliance.config.standby,
     apps: apps.map(({ app, upstream }) => ({ app, served: upstream !== undefined })),
-    problems,
+    problems: [...troubles, ...problems],
   })
+}
+
+function troubleOf(part: string, { code, what, why, next }: ErrorReport, since: string): PartProblem {
+  return { part, code, reason: `${what}: ${why}`, next, since }
 }

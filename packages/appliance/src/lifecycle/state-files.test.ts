@@ -2,7 +2,13 @@ import { Secret } from '@caretaker/kernel/secrets.ts'
 import { MemoryFiles } from '@caretaker/ports/memory-files.ts'
 import { generateX25519Identity } from 'age-encryption'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { listAppRecords, readAppRecord, removeAppRecord, updateAppRecord } from './app-records.ts'
+import {
+  listAppRecords,
+  mendAppRecord,
+  readAppRecord,
+  removeAppRecord,
+  updateAppRecord,
+} from './app-records.ts'
 import { foldersOf, runFolder, serviceLog } from './folders.ts'
 import { createSecretStore } from './secret-store.ts'
 
@@ -80,6 +86,49 @@ describe('app records', () => {
     })
     await updateAppRecord(files, '/state/apps', 'shop', { releaseId: undefined, ports: {} })
     expect((await readAppRecord(files, '/state/apps', 'shop')).ports).toEqual({})
+  })
+
+  const [FIRST, COPY] = ['/state/apps/shop.json', '/state/apps/shop.json.copy']
+  const record = { releaseId: 'r1', ports: { web: 4000 } }
+
+  it.each([
+    ['damaged', FIRST, 'no JSON {'],
+    ['of zeros', FIRST, '\u0000'.repeat(20)],
+    ['no record', FIRST, '[]'],
+    ['damaged in the copy', COPY, ''],
+  ])(
+    '%s are read from the other file and mended, with what was damaged set aside',
+    async (_way, path, text) => {
+      await updateAppRecord(files, '/state/apps', 'shop', record)
+      await files.write(path, text)
+      await files.sync(path)
+      expect(await readAppRecord(files, '/state/apps', 'shop')).toMatchObject(record)
+      await mendAppRecord(files, '/state/apps', 'shop')
+      files.crash()
+      for (const each of [FIRST, COPY])
+        expect(JSON.parse((await files.readText(each)) ?? '')).toMatchObject(record)
+      expect(await files.readText(`${path}.damaged`)).toBe(text)
+      expect(await listAppRecords(files, '/state/apps')).toEqual(['shop'])
+    },
+  )
+
+  it('set aside by a person, one comes back from its copy', async () => {
+    await updateAppRecord(files, '/state/apps', 'shop', record)
+    await files.rename(FIRST, `${FIRST}.damaged`)
+    expect(await listAppRecords(files, '/state/apps')).toEqual(['shop'])
+    expect(await readAppRecord(files, '/state/apps', 'shop')).toMatchObject(record)
+    await mendAppRecord(files, '/state/apps', 'shop')
+    expect(JSON.parse((await files.readText(FIRST)) ?? '')).toMatchObject(record)
+  })
+
+  it('without a whole file are refused, naming both; the first one missing is no beginning', async () => {
+    await updateAppRecord(files, '/state/apps', 'shop', record)
+    await files.write(COPY, '{')
+    await files.write(FIRST, '{')
+    const refusal = { code: 'STATE_DAMAGED', why: expect.stringMatching(`${FIRST} .+ ${COPY} `) as string }
+    await expect(readAppRecord(files, '/state/apps', 'shop')).rejects.toMatchObject(refusal)
+    await files.remove(FIRST)
+    await expect(readAppRecord(files, '/state/apps', 'shop')).rejects.toMatchObject(refusal)
   })
 
   it('are listed and removed, for good', async () => {

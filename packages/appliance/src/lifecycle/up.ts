@@ -6,7 +6,7 @@ import { resumeInterrupted } from '@caretaker/steps/operations.ts'
 import type { Plan } from '@caretaker/steps/plan.ts'
 import { isNothingToDo, previewPlan } from '@caretaker/steps/preview.ts'
 import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
-import { listAppRecords } from './app-records.ts'
+import { listAppRecords, mendAppRecord } from './app-records.ts'
 import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
 import { unservableBecause } from './check-config.ts'
 import { DATA_LOST } from './check-storage.ts'
@@ -103,6 +103,9 @@ class UpWork {
   /** What a crash interrupted is finished first. */
   async resume(): Promise<void> {
     await this.#change(() => ({ wanted: 'up' }))
+    const { ports, folders } = this.#appliance
+    for (const app of await listAppRecords(ports.files, folders.apps))
+      await mendAppRecord(ports.files, folders.apps, app)
     // A command of a caller that died must not go on beside what is done now.
     await this.#appliance.runtime.endLeftovers()
     const results = await resumeInterrupted(this.#runner(), this.#signal)
@@ -163,6 +166,12 @@ class UpWork {
 
   async onlyServicePage(options: { readonly database: boolean } = { database: false }): Promise<void> {
     this.#operations.push(...(await stopApps(this.#appliance, this.#emit, this.#signal, options)))
+    // What is not started cannot prove that its record is whole again; that it can be read does.
+    for (const { app, trouble } of await observeApps(this.#appliance)) {
+      await this.#change(({ failures }) =>
+        !trouble && failures[app]?.code === 'STATE_DAMAGED' ? { failures: clearFailure(failures, app) } : {},
+      )
+    }
   }
 
   /** Certificates from elsewhere: last, since nothing waits for them, and also when only the service page is shown. */

@@ -91,7 +91,7 @@ async function stateFiles({ appliance }: Scene): Promise<readonly Found[]> {
   paths.push(gatewayPaths.configFile)
   for (const folder of [folders.apps, folders.processes])
     for (const { name } of (await ports.files.list(folder)) ?? [])
-      if (name.endsWith('.json')) paths.push(join(folder, name))
+      if (/\.json(\.copy)?$/.test(name)) paths.push(join(folder, name))
   const found: Found[] = []
   for (const path of paths)
     await readStateFile(ports.files, path).catch((error: unknown) => found.push(asFound(error)))
@@ -108,17 +108,16 @@ async function releases({ appliance }: Scene): Promise<readonly Found[]> {
   const { ports, stateFolder, folders, config } = appliance
   const found: Found[] = []
   for (const app of Object.keys(config.applications)) {
-    const { releaseId } = await readAppRecord(ports.files, folders.apps, app)
-    if (releaseId === undefined) continue
-    const path = join(releaseFolder(stateFolder, app, releaseId), 'release.json')
     try {
+      const { releaseId } = await readAppRecord(ports.files, folders.apps, app)
+      if (releaseId === undefined) continue
+      const path = join(releaseFolder(stateFolder, app, releaseId), 'release.json')
       if (await readStateFile(ports.files, path)) continue
+      const what = `the release ${releaseId} of ${app} is not in ${releaseFolder(stateFolder, app, releaseId)}`
+      found.push({ code: 'RELEASE_MISSING', what, next: '"caretaker up" prepares it again from its source' })
     } catch (error) {
       found.push(asFound(error))
-      continue
     }
-    const what = `the release ${releaseId} of ${app} is not in ${releaseFolder(stateFolder, app, releaseId)}`
-    found.push({ code: 'RELEASE_MISSING', what, next: '"caretaker up" prepares it again from its source' })
   }
   return found
 }
@@ -134,7 +133,9 @@ async function storage({ appliance }: Scene): Promise<readonly Found[]> {
     next: 'caretaker up',
   }))
   for (const app of Object.keys(config.applications)) {
-    const record = await readAppRecord(ports.files, folders.apps, app)
+    const record = await readAppRecord(ports.files, folders.apps, app).catch(() => undefined)
+    // A damaged one is found as such by the check of the releases.
+    if (!record) continue
     if (!(record.databaseCreated || record.releaseId !== undefined)) continue
     if (await appliance.storage.hasUnit(app)) continue
     found.push({
