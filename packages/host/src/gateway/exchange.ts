@@ -25,13 +25,16 @@ export interface UpgradeExchange extends Exchange {
   readonly head: Buffer
 }
 
+/** Why `ended` fires; without a reason of ours each time would make an exception with a stack. */
+const ENDED = 'the client has gone or everything is answered'
+
 export function requestExchange(
   request: IncomingMessage,
   response: ServerResponse,
   sender: Sender,
 ): RequestExchange {
   const ended = new AbortController()
-  response.once('close', () => ended.abort())
+  response.once('close', () => ended.abort(ENDED))
   // The client going away in the middle of its body is no fault of ours; `close` follows and tells the rest.
   request.on('error', () => undefined)
   return {
@@ -62,7 +65,7 @@ export function upgradeExchange(
 ): UpgradeExchange {
   const ended = new AbortController()
   let answered = false
-  socket.once('close', () => ended.abort())
+  socket.once('close', () => ended.abort(ENDED))
   socket.on('error', () => undefined)
   return {
     kind: 'upgrade',
