@@ -1,5 +1,6 @@
 import type { Appliance } from '@caretaker/appliance/lifecycle/appliance.ts'
 import type { PartProblem } from '@caretaker/appliance/lifecycle/appliance-state.ts'
+import { lostStorage } from '@caretaker/appliance/lifecycle/check-storage.ts'
 import { readFacts } from '@caretaker/appliance/lifecycle/facts.ts'
 import { boundLogs } from '@caretaker/appliance/lifecycle/housekeeping.ts'
 import { keepConfig } from '@caretaker/appliance/lifecycle/keep-config.ts'
@@ -22,6 +23,8 @@ const LOOK_EVERY_MS = 30 * SECOND_MS
 const TEND_EVERY_MS = 500
 /** No job: a service can write a disk full between two due times, and its runs would be all that the history holds. */
 const BOUND_LOGS_EVERY_MS = 30 * SECOND_MS
+/** How long applications may run beside a data volume that has gone, and wait after it is back. */
+const LOOK_AT_STORAGE_EVERY_MS = 2 * SECOND_MS
 /** How late a job may begin. */
 const JOBS_EVERY_MS = 2 * SECOND_MS
 /** How long a command of a person waits for a job; one that goes on is said to hold the lock. */
@@ -57,7 +60,9 @@ export class Keeper {
   #broughtUp = false
   #hasTurned = false
   #lastReason = ''
-  #next = { logs: 0, config: 0, up: 0, state: 0 }
+  /** The data volume was gone at the last look. */
+  #isStorageLost = false
+  #next = { logs: 0, config: 0, up: 0, state: 0, storage: 0 }
   readonly #states: StateLog
   /** It was up before: looking at everything again takes a moment, and commands wait for it. */
   #wasUp = false
@@ -176,6 +181,7 @@ export class Keeper {
     if (!appliance) return
     const nowMs = appliance.ports.clock.monotonicMs()
     await this.#noticeJump()
+    await this.#noticeStorage(appliance, nowMs)
     if (!this.#broughtUp && nowMs >= this.#next.up) {
       this.#next.up = nowMs + TRY_AGAIN_MS
       this.#next.state = 0
@@ -214,6 +220,21 @@ export class Keeper {
       code: 'CLOCK_JUMPED',
     })
     this.#wasUp = this.#broughtUp
+    this.#broughtUp = false
+    this.#next.up = 0
+  }
+
+  /** On a data volume that has gone nothing may run; when it is back, everything is brought up again. */
+  async #noticeStorage(appliance: Appliance, nowMs: number): Promise<void> {
+    if (nowMs < this.#next.storage) return
+    this.#next.storage = nowMs + LOOK_AT_STORAGE_EVERY_MS
+    const lost = await lostStorage(appliance)
+    if ((lost !== undefined) === this.#isStorageLost) return
+    this.#isStorageLost = lost !== undefined
+    await this.#log.info(
+      lost ? 'the data volume has gone' : 'the data volume is back',
+      lost?.toReport() ?? {},
+    )
     this.#broughtUp = false
     this.#next.up = 0
   }

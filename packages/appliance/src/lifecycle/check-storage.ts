@@ -1,7 +1,8 @@
-import { AppError } from '@caretaker/kernel/errors.ts'
+import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { OTHER_BACKEND_NEXT } from '../storage/identity.ts'
 import type { StorageIdentity } from '../storage/storage.ts'
 import type { Appliance } from './appliance.ts'
+import { readFacts } from './facts.ts'
 
 /** While the data is missing or not ours, nothing may run on what is in its place. */
 export const DATA_LOST: ReadonlySet<string> = new Set([
@@ -60,5 +61,21 @@ export async function assertStorage(appliance: Appliance, firstStart: boolean): 
         why,
         next: `Look at the disk ("dmesg") and at the permissions of ${folders.data}, then "caretaker up"`,
       })
+  }
+}
+
+/**
+ * Why the data volume of an appliance that was started before may not be used now: it can go away while applications run.
+ * Undefined when all is well, or a person wants nothing up.
+ */
+export async function lostStorage(appliance: Appliance): Promise<AppError | undefined> {
+  const { startedBefore, wanted } = await readFacts(appliance.ports.files, appliance.stateFolder)
+  if (!startedBefore || wanted === 'down') return undefined
+  try {
+    await assertStorage(appliance, false)
+    return undefined
+  } catch (error) {
+    const reported = toAppError(error)
+    return DATA_LOST.has(reported.code) ? reported : undefined
   }
 }

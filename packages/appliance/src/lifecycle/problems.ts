@@ -7,6 +7,7 @@ import { makeMetadataRoom, metadataLeft } from '../storage/space.ts'
 import type { StorageSpace } from '../storage/storage.ts'
 import type { Appliance } from './appliance.ts'
 import type { PartProblem } from './appliance-state.ts'
+import { lostStorage } from './check-storage.ts'
 import { readFacts } from './facts.ts'
 import { CADDY_SERVICE, GATEWAY_SERVICE } from './gateway-service.ts'
 import { foreignHolder } from './service-ports.ts'
@@ -120,6 +121,11 @@ export async function seenProblems(
       next: 'Look at the disk ("dmesg"), then set the file aside',
       since,
     })
+  }
+  const lost = facts.failures.appliance ? undefined : (await lostStorage(appliance))?.toReport()
+  if (lost) {
+    const { code, why, next } = lost
+    problems.unshift({ part: 'storage', code, reason: `the data volume cannot be used: ${why}`, next, since })
   }
   const space = await appliance.storage.space().catch(() => undefined)
   if (space?.warn) problems.push(spaceProblem(space, appliance.folders.data, since))

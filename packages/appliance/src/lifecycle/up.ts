@@ -129,7 +129,11 @@ class UpWork {
     } catch (error) {
       const reported = toAppError(error)
       await this.#fail('appliance', reported.toReport())
-      if (DATA_LOST.has(reported.code)) await this.onlyServicePage({ database: true })
+      if (DATA_LOST.has(reported.code)) {
+        // Visitors read the reason before what they use is stopped.
+        await refreshGateway(this.#appliance).catch(() => undefined)
+        await this.onlyServicePage({ database: true })
+      }
       return false
     }
     await this.#change((facts) => ({
