@@ -1,4 +1,3 @@
-import { isName } from '@caretaker/kernel/ids.ts'
 import type { KeyPath } from '../config/problem.ts'
 import type { Application } from './application.ts'
 import type { ComposeFile } from './compose-schema.ts'
@@ -6,7 +5,9 @@ import { invalid, type Problem, refused, suggestion } from './problems.ts'
 import { startOrder } from './start-order.ts'
 import { wiringNames, wiringNamesOf } from './wiring.ts'
 
-const NAME_RULE = 'Use a-z, 0-9 and -, beginning with a letter, at most 40 characters'
+/** What folders, logs and containers can be named by. */
+const NAME = /^[a-z]([a-z0-9_-]{0,38}[a-z0-9])?$/
+const NAME_RULE = 'Use a-z, 0-9, "_" and "-", beginning with a letter, at most 40 characters'
 const SECRET_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,39}$/
 
 /** What is wrong between the parts of an application whose parts are each of the right shape. */
@@ -28,7 +29,7 @@ function nameProblems(app: Application, compose: ComposeFile): readonly Problem[
   ]
   return [
     ...named
-      .filter(([, name]) => !isName(name))
+      .filter(([, name]) => !NAME.test(name))
       .map(([path, name]) =>
         invalid(path, `"${name}" cannot be a name: it becomes part of paths`, NAME_RULE),
       ),
@@ -173,7 +174,10 @@ function secretProblems(app: Application, compose: ComposeFile): readonly Proble
 }
 
 function wiringProblems(app: Application, compose: ComposeFile): readonly Problem[] {
-  const names = wiringNames(app)
+  const wiring = new Map(wiringNames(app))
+  // A service that listens on no port has no address, whatever it is called.
+  const names = wiringNames({ ...app, services: app.services.filter(({ ports }) => ports.length > 0) })
+  const set = new Map(names)
   const twice = names
     .filter(([name], index) => names.findIndex(([other]) => other === name) !== index)
     .map(([name, holds]) =>
@@ -183,7 +187,6 @@ function wiringProblems(app: Application, compose: ComposeFile): readonly Proble
         'Rename one of the two',
       ),
     )
-  const wiring = new Map(names)
   const declarations: readonly (readonly [KeyPath, readonly string[]])[] = [
     ...Object.entries(compose.services).map(
       ([name, service]) => [['services', name, 'environment'], Object.keys(service.environment)] as const,
@@ -212,11 +215,11 @@ function wiringProblems(app: Application, compose: ComposeFile): readonly Proble
     ...missing,
     ...declarations.flatMap(([path, declared]) =>
       declared
-        .filter((name) => wiring.has(name))
+        .filter((name) => set.has(name))
         .map((name) =>
           refused(
             [...path, name],
-            `caretaker sets ${name} itself: ${wiring.get(name)}`,
+            `caretaker sets ${name} itself: ${set.get(name)}`,
             'Remove it and read the value at run time',
           ),
         ),

@@ -200,3 +200,6 @@ export const composeSchema = z.strictObject(
 
 export type ComposeFile = z.output<typeof composeSchema>
 export type ComposeService = z.output<typeof service>
+
+/** Keys of a service that are honoured, by one runtime at least. */
+export const HONOURED_SERVICE_KEYS: readonly string[] = Object.keys(service.shape)

@@ -9,18 +9,20 @@ import { parseApplication } from './parse.ts'
  * what comes out: the errors, or the parts of the application the case is about (`# shows: services.0.environment`).
  * UPDATE_GOLDENS=1 writes what comes out; review the diff.
  */
-const FOLDER = join(import.meta.dirname, 'cases')
+const FOLDERS = ['cases', 'corpus']
 const LINE = '\n---8<---\n'
 
 describe('compose files', () => {
-  const names = readdirSync(FOLDER).filter((name) => name.endsWith('.txt'))
+  const names = FOLDERS.flatMap((folder) =>
+    readdirSync(join(import.meta.dirname, folder)).map((name) => join(folder, name)),
+  ).filter((name) => name.endsWith('.txt'))
 
   it('has a case for everything that matters', () => {
     expect(names.length).toBeGreaterThanOrEqual(25)
   })
 
   it.each(names)('%s', (name) => {
-    const path = join(FOLDER, name)
+    const path = join(import.meta.dirname, name)
     const [input = '', expected] = readFileSync(path, 'utf8').split(LINE)
     const outcome = run(input)
     if (process.env.UPDATE_GOLDENS) writeFileSync(path, input + LINE + outcome)

@@ -20,7 +20,7 @@ export function report(context: Context, message: string, params: IssueParams): 
 export const argv = z
   .array(
     z
-      .string({ error: 'each part must be a text; put numbers in quotes' })
+      .string({ error: 'must be a text: put numbers, and what holds ": ", in quotes' })
       .refine((part) => !part.includes('\0'), 'holds a NUL character'),
     { error: 'must be an array of texts, as ["node", "server.js"]; there is no shell form' },
   )

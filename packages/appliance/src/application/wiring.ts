@@ -54,7 +54,9 @@ export function wiringNames(
     ['TZ', 'the time zone of the appliance'],
     ['PORT', 'the port to listen on'],
     ['PUBLIC_URL', 'the public address of the application'],
-    ...DATABASE_NAMES.map((name) => [name, 'the address of the database'] as const),
+    ...(app.database === undefined
+      ? []
+      : DATABASE_NAMES.map((name) => [name, 'the address of the database'] as const)),
     ...app.services.map(
       ({ name }) => [`${variableName(name)}_URL`, `the address of the service ${name}`] as const,
     ),

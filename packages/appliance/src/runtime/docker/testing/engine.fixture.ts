@@ -36,7 +36,7 @@ const START_LIMIT_MS = 60_000
  * Starts an engine. `npm run engines` installs what it needs. The subnets are of a range of its own, so that it gets along
  * with another engine of this machine.
  */
-export async function startTestEngine(): Promise<TestEngine> {
+export async function startTestEngine(...always: readonly string[]): Promise<TestEngine> {
   const folder = mkdtempSync(join(tmpdir(), 'ct-docker-'))
   const config = join(folder, 'config')
   const plugins = (process.env.CARETAKER_DOCKER_PLUGINS ?? '').split(':').filter((path) => path !== '')
@@ -68,7 +68,7 @@ export async function startTestEngine(): Promise<TestEngine> {
     await once(log, 'open')
     const args = ['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec')]
     args.push('--pidfile', join(folder, 'dockerd.pid'), '--host', `unix://${socket}`, '--bridge', bridge)
-    args.push('--default-address-pool', `base=10.${range}.0.0/17,size=24`, ...options)
+    args.push('--default-address-pool', `base=10.${range}.0.0/17,size=24`, ...always, ...options)
     rmSync(join(folder, 'dockerd.pid'), { force: true })
     daemon = spawn(DOCKERD, args, { stdio: ['ignore', log, log], env: { PATH: env.PATH } })
     const deadline = performance.now() + START_LIMIT_MS

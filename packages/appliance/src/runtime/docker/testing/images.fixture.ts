@@ -35,6 +35,12 @@ export function makeNodeImage(engine: TestEngine, name: string, more: readonly s
 /** An image with Debian's Postgres of this machine, laid out like the official ones. */
 export function makePostgresImage(engine: TestEngine, name: string, major: number): void {
   const root = join(engine.folder, 'postgres-root')
+  const variables = fillPostgresRoot(root, major)
+  importRoot(engine, root, name, [...variables.map((entry) => `ENV ${entry}`), 'CMD ["postgres"]'])
+}
+
+/** The root folder of such an image. Gives the variables it needs, as NAME=VALUE. */
+export function fillPostgresRoot(root: string, major: number): readonly string[] {
   startRoot(root)
   const lib = `/usr/lib/postgresql/${major}`
   for (const file of readdirSync(join(lib, 'bin'))) put(root, join(lib, 'bin', file), join(lib, 'bin', file))
@@ -47,14 +53,11 @@ export function makePostgresImage(engine: TestEngine, name: string, major: numbe
   copy(realpathSync('/usr/share/zoneinfo/UTC'), join(root, 'usr/share/zoneinfo/UTC'))
   mkdirSync(join(root, 'usr/lib/locale'), { recursive: true })
   cpSync('/usr/lib/locale/C.utf8', join(root, 'usr/lib/locale/C.utf8'), { recursive: true })
-  importRoot(engine, root, name, [
-    `ENV PATH=${lib}/bin:/usr/bin:/bin`,
-    'ENV LANG=C.UTF-8',
-    'CMD ["postgres"]',
-  ])
+  return [`PATH=${lib}/bin:/usr/bin:/bin`, 'LANG=C.UTF-8']
 }
 
-function startRoot(root: string): void {
+/** A root folder with busybox, the users root and node, and what looking names up needs. */
+export function startRoot(root: string): void {
   rmSync(root, { recursive: true, force: true })
   for (const folder of ['bin', 'etc', 'tmp', 'run', 'home/node', 'usr/bin', 'usr/share/zoneinfo'])
     mkdirSync(join(root, folder), { recursive: true })
@@ -71,7 +74,7 @@ function startRoot(root: string): void {
 }
 
 /** A file of this machine with the libraries it needs. */
-function put(root: string, from: string, to: string): void {
+export function put(root: string, from: string, to: string): void {
   copy(realpathSync(from), join(root, to))
   const { stdout } = spawnSync('ldd', [from], { encoding: 'utf8' })
   for (const [library] of stdout.matchAll(/\/lib\S+/g)) {
