@@ -46,6 +46,8 @@ export function createFiles(): Files {
   const plain = plainFiles()
   return {
     ...plain,
+    read: (path) => sayWhere(path, plain.read(path)),
+    readText: (path) => sayWhere(path, plain.readText(path)),
     makeFolder: (path, mode) => sayWhere(path, plain.makeFolder(path, mode)),
     write: (path, data, mode) => sayWhere(path, plain.write(path, data, mode)),
     create: (path, data, mode) => sayWhere(path, plain.create(path, data, mode)),

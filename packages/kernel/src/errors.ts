@@ -121,7 +121,7 @@ export function messageOf(error: unknown): string {
 }
 
 /**
- * Disk full, read-only and permission errors of the operating system, from wherever they surface. `mount` is where the
+ * Disk full, read-only and permission errors of the operating system, and a folder in the place of a file, from wherever they surface. `mount` is where the
  * file system of `path` is mounted, when whoever met the error has found out.
  */
 function describeSystemError(error: unknown): AppError | undefined {
@@ -145,6 +145,13 @@ function describeSystemError(error: unknown): AppError | undefined {
         what: 'The operating system refused access',
         why: `${where}: ${messageOf(error)}`,
         next: 'Run as the user that owns the state folder, or correct the permissions',
+        cause: error,
+      })
+    case 'EISDIR':
+      return new AppError('STATE_DAMAGED', {
+        what: 'A file cannot be used',
+        why: `${where} is a folder`,
+        next: `Look at what it holds ("ls -la ${where}"), set it aside ("mv ${where} ${where}.damaged"), then repeat the command`,
         cause: error,
       })
     default:

@@ -1,4 +1,4 @@
-import { isAppError } from '@caretaker/kernel/errors.ts'
+import { toAppError } from '@caretaker/kernel/errors.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import type { Outcome } from './events.ts'
 import { isOperationId, journalFolder, journalPath, readJournal } from './journal.ts'
@@ -87,11 +87,13 @@ async function summarize(
       state: shown.progress.ended?.outcome ?? 'unfinished',
     }
   } catch (error) {
-    if (!isAppError(error, 'JOURNAL_DAMAGED')) throw error
+    const { code, why } = toAppError(error)
+    // A folder in its place is damage too.
+    if (code !== 'JOURNAL_DAMAGED' && code !== 'STATE_DAMAGED') throw error
     return {
       operation,
       name: '',
-      purpose: error.why,
+      purpose: why,
       user: '',
       via: '',
       started_at: '',

@@ -1,3 +1,4 @@
+import { toAppError } from '@caretaker/kernel/errors.ts'
 import type { Appliance } from '../lifecycle/appliance.ts'
 import type { PartProblem } from '../lifecycle/appliance-state.ts'
 import { readHistory } from './history.ts'
@@ -9,9 +10,18 @@ import { listJobs } from './known-jobs.ts'
  * say nothing about whether a job works.
  */
 export async function jobProblems(appliance: Appliance): Promise<readonly PartProblem[]> {
-  const { files } = appliance.ports
+  const { files, clock } = appliance.ports
   const problems = (await listJobs(appliance)).map(async ({ name }): Promise<readonly PartProblem[]> => {
-    const { runs } = await readHistory(files, appliance.stateFolder, name)
+    let runs: readonly JobRun[]
+    try {
+      runs = (await readHistory(files, appliance.stateFolder, name)).runs
+    } catch (error) {
+      const { code, what, why, next } = toAppError(error)
+      if (code !== 'STATE_DAMAGED') throw error
+      return [
+        { part: `job ${name}`, code, reason: `${what}: ${why}`, next, since: clock.now().toISOString() },
+      ]
+    }
     const { first, last } = failuresInARow(runs)
     // Whether space is short is seen at every look; what the job saw some time ago adds nothing.
     if (!first || !last?.error || last.error.code === 'STORAGE_SPACE') return []

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { AppError, isAppError } from '@caretaker/kernel/errors.ts'
+import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import type { PinnedSource } from '../release/release.ts'
 import { readStateFile, writeStateFile } from './state-file.ts'
@@ -73,7 +73,7 @@ async function readOne(files: Pick<Files, 'readText'>, path: string): Promise<St
     const isRecord = typeof stored === 'object' && stored !== null && !Array.isArray(stored)
     return stored === undefined ? undefined : isRecord ? stored : 'damaged'
   } catch (error) {
-    if (isAppError(error, 'STATE_DAMAGED')) return 'damaged'
+    if (toAppError(error).code === 'STATE_DAMAGED') return 'damaged'
     throw error
   }
 }

@@ -1,9 +1,10 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { down } from './down.ts'
 import { UpKeeper } from './keep-up.ts'
 import { serviceOff, serviceOn } from './manual-service.ts'
+import { previewUp } from './preview-up.ts'
 import { status } from './status.ts'
 import { openLab } from './testing/lab.fixture.ts'
 import { up } from './up.ts'
@@ -101,4 +102,18 @@ describe('a record that is damaged with its copy', () => {
     expect(JSON.parse((await lab.get('shop')).body)).toMatchObject({ files: ['letter'] })
     expect(await releaseOf(copy)).toBe(release)
   })
+})
+
+it('facts that are lost beside an emptied data volume make no first start: the plan says what up says', async () => {
+  await stop()
+  const { data } = (await opened()).folders
+  await rename(data, `${data}.away`)
+  await mkdir(data)
+  await rm(join(lab.stateFolder, 'facts.json'))
+  const refusal = { code: 'STORAGE_EMPTY' }
+  await expect(previewUp(await opened(), { firstStart: false }, never)).rejects.toMatchObject(refusal)
+  expect((await bringUp()).errors).toMatchObject([refusal])
+  await rm(data, { recursive: true })
+  await rename(`${data}.away`, data)
+  expect((await bringUp()).errors).toEqual([])
 })

@@ -1,4 +1,4 @@
-import { type ErrorReport, isAppError } from '@caretaker/kernel/errors.ts'
+import { type ErrorReport, isAppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { findLockHolder } from '@caretaker/steps/operation-lock.ts'
 import { readGatewayConfig } from '../gateway/given-config.ts'
 import { foreignListener } from '../runtime/foreign-listener.ts'
@@ -29,10 +29,11 @@ async function observeApp(appliance: Appliance, app: string): Promise<ObservedAp
   try {
     return await observeWhole(appliance, app)
   } catch (error) {
-    if (!isAppError(error)) throw error
+    const trouble = toAppError(error).toReport()
+    if (trouble.code === 'INTERNAL') throw error
     const upstream = await upstreamAsLast(appliance, app).catch(() => undefined)
     const record = emptyAppRecord(app)
-    return { app, record, running: undefined, upstream, trouble: error.toReport() }
+    return { app, record, running: undefined, upstream, trouble }
   }
 }
 

@@ -2,7 +2,7 @@ import { type AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { type Preview, previewPlan } from '@caretaker/steps/preview.ts'
 import type { Appliance } from './appliance.ts'
 import { unservableBecause } from './check-config.ts'
-import { readFacts } from './facts.ts'
+import { factsOfBefore } from './facts-of-before.ts'
 import { applianceSteps, planApp, planBase, planFront } from './plan-up.ts'
 import { stopPlans, strayPlans, strayServices } from './stop-apps.ts'
 import type { UpOptions } from './up.ts'
@@ -15,7 +15,7 @@ export async function previewUp(
   signal: AbortSignal,
 ): Promise<readonly Preview[]> {
   const registry = applianceSteps(appliance)
-  const facts = await readFacts(appliance.ports.files, appliance.stateFolder)
+  const facts = await factsOfBefore(appliance)
   const unservable = unservableBecause(appliance.config)
   if (unservable) {
     const front = await previewPlan(registry, planFront(appliance), signal)

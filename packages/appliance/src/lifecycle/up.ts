@@ -11,6 +11,7 @@ import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
 import { unservableBecause } from './check-config.ts'
 import { DATA_LOST } from './check-storage.ts'
 import { clearFailure, type Facts, readFacts, replaceFailure, updateFacts } from './facts.ts'
+import { factsOfBefore } from './facts-of-before.ts'
 import { observeApps } from './observe.ts'
 import { assertOwnFolder } from './own-folder.ts'
 import { applianceSteps, planApp, planBase, planFront } from './plan-up.ts'
@@ -119,7 +120,7 @@ class UpWork {
     const unservable = unservableBecause(appliance.config)
     const plan = unservable
       ? planFront(appliance)
-      : planBase(appliance, await this.#factsOfBefore(), options.firstStart)
+      : planBase(appliance, await factsOfBefore(appliance), options.firstStart)
     try {
       if (!(await this.#isBaseInEffect(plan))) {
         await this.#begin(await this.#serves())
@@ -252,14 +253,6 @@ class UpWork {
     if (before?.kind === 'starting' && before.serving === serving) return
     await this.#change(() => ({ activity: { kind: 'starting', since: before?.since ?? since, serving } }))
     if (serving) await refreshGateway(this.#appliance).catch(() => undefined)
-  }
-
-  /** The facts; when their file is lost, records of applications tell that this is no first start. */
-  async #factsOfBefore(): Promise<Facts> {
-    const facts = await this.facts()
-    const { ports, folders } = this.#appliance
-    const isKnown = (await listAppRecords(ports.files, folders.apps)).length > 0
-    return { ...facts, startedBefore: facts.startedBefore || isKnown }
   }
 
   /** What cannot even be looked at, as a lost data volume, is told to visitors: the service page comes first. */

@@ -5,6 +5,7 @@ import { readLastGood } from '../../config/last-good.ts'
 import { releaseFolder } from '../../release/release.ts'
 import { MAX_LOG_BYTES } from '../../runtime/logs.ts'
 import { identityFile } from '../../sealing/identity-file.ts'
+import { openSeal } from '../../sealing/seal.ts'
 import { makeMetadataRoom, metadataLeft } from '../../storage/space.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { readAppRecord } from '../app-records.ts'
@@ -12,10 +13,12 @@ import type { Appliance } from '../appliance.ts'
 import { assertServable } from '../check-config.ts'
 import { assertStorage } from '../check-storage.ts'
 import { readFacts } from '../facts.ts'
+import { factsOfBefore } from '../facts-of-before.ts'
 import { diskSecrets } from '../folders.ts'
 import { damagedRecord } from '../problems.ts'
 import { readStateFile } from '../state-file.ts'
 import { type ApplianceCheck, asFound, type Found, type Scene } from './finding.ts'
+import { appendedLines, emptyJournals } from './line-checks.ts'
 import { roomAt } from './machine-checks.ts'
 
 /** A log this large was not set aside for a long time, or it grows faster than anybody can read. */
@@ -47,6 +50,7 @@ export const FILE_CHECKS: readonly ApplianceCheck[] = [
   },
   { name: 'logs', says: 'the logs stay within their bounds', look: logs },
   { name: 'operations', says: 'no operation is unfinished', look: operations },
+  { name: 'histories', says: 'what was recorded of jobs and operations can be read', look: histories },
 ]
 
 /** Whether secrets can be read without making a seal or an identity that is missing. */
@@ -69,8 +73,19 @@ async function seal({ appliance }: Pick<Scene, 'appliance'>): Promise<readonly F
     return [{ code: 'SEAL_WRONG_IDENTITY', what, next }]
   }
   const path = join(stateFolder, 'seal.age')
-  if ((await ports.files.readText(path)) !== undefined) return []
-  return [{ code: 'SEAL_BROKEN', what: `${path} is missing`, next }]
+  const header = await ports.files.readText(path)
+  if (header === undefined) return [{ code: 'SEAL_BROKEN', what: `${path} is missing`, next }]
+  try {
+    await openSeal(header.trim(), config.keys.age_identity.reveal())
+    return []
+  } catch {
+    const what = `${path} is damaged, or was made for another identity`
+    return [{ code: 'SEAL_BROKEN', what, next }]
+  }
+}
+
+async function histories(scene: Scene): Promise<readonly Found[]> {
+  return [...(await appendedLines(scene)), ...(await emptyJournals(scene))]
 }
 
 async function secretsInMemory({ appliance: { folders } }: Scene): Promise<readonly Found[]> {
@@ -123,8 +138,8 @@ async function releases({ appliance }: Scene): Promise<readonly Found[]> {
 }
 
 async function storage({ appliance }: Scene): Promise<readonly Found[]> {
-  const { ports, stateFolder, folders, config } = appliance
-  const { startedBefore } = await readFacts(ports.files, stateFolder)
+  const { ports, folders, config } = appliance
+  const { startedBefore } = await factsOfBefore(appliance)
   await assertStorage(appliance, !startedBefore)
   if (!startedBefore) return []
   const found: Found[] = (await appliance.storage.leftovers()).map(({ path }) => ({

@@ -2,21 +2,18 @@ import { readFile, truncate, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { Secret } from '@caretaker/kernel/secrets.ts'
-import { DAY_MS, HOUR_MS } from '@caretaker/kernel/time.ts'
+import { HOUR_MS } from '@caretaker/kernel/time.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import { createJournal, journalPath } from '@caretaker/steps/journal.ts'
-import {
-  authorityCertificate,
-  createAuthorityKey,
-  issueServerCertificate,
-} from '../../certificates/authority.ts'
 import { adminAddress } from '../app-database.ts'
 import type { Surrounding } from '../appliance.ts'
 import type { SeenDaemon } from '../doctor/finding.ts'
 import { updateFacts } from '../facts.ts'
 import { up } from '../up.ts'
+import { certificateFaults } from './certificate-faults.fixture.ts'
 import type { Lab } from './lab.fixture.ts'
 import { changeMode, damage, halve, type Mend, makeFolder, moveAway, plant } from './mendable.fixture.ts'
+import { stateFileFaults } from './state-file-faults.fixture.ts'
 
 /** What the doctor looks with, where that differs from the machine. */
 export interface Eyes {
@@ -64,28 +61,6 @@ export function faultsOf(lab: Lab, folders: DoctorFolders): readonly Fault[] {
       ...(path === folder() ? space : {}),
     })
     return { eyes: { ports: { files: { ...files, space: narrow } } } }
-  }
-
-  async function certificate(days: number, foreign = false): Promise<Mend> {
-    const { appliance } = await lab.open()
-    const now = lab.clock.now()
-    const authorityKey = foreign ? await createAuthorityKey() : appliance.config.keys.ca_key
-    const authorityPem = foreign
-      ? await authorityCertificate(authorityKey, { name: 'Somebody', now })
-      : await readFile(at('certificates', 'ca.crt'), 'utf8')
-    const made = await issueServerCertificate({
-      authorityKey,
-      authorityPem,
-      hosts: ['kiosk.example.test'],
-      now: days < 0 ? new Date(now.getTime() - 10 * DAY_MS) : now,
-      days: Math.abs(days),
-    })
-    const key = await damage(at('certificates', 'app-kiosk.key'), made.key.reveal())
-    const certificate = await damage(at('certificates', 'app-kiosk.crt'), made.certPem)
-    return async () => {
-      await certificate()
-      await key()
-    }
   }
 
   async function listenOn(port: number): Promise<Mend> {
@@ -207,25 +182,7 @@ export function faultsOf(lab: Lab, folders: DoctorFolders): readonly Fault[] {
       'STORAGE_SPACE',
       () => spaceAt(() => data, { totalBytes: 1e12, availableBytes: 1e11 }),
     ],
-    ['damaged facts', 'STATE_DAMAGED', () => halve(at('facts.json'))],
-    ['damaged record of an application', 'STATE_DAMAGED', () => damage(record('shop'), '{"app":')],
-    ['damaged record of a process', 'STATE_DAMAGED', () => damage(at('processes', 'kiosk.web.json'), 'x')],
-    ['damaged passwords', 'STATE_DAMAGED', () => halve(at('secrets.json'))],
-    ['damaged last good config', 'STATE_DAMAGED', () => halve(at('last-good-config.json'))],
-    ['damaged config of the gateway', 'STATE_DAMAGED', () => damage(at('gateway', 'config.json'), '')],
-    [
-      'damaged release',
-      'STATE_DAMAGED',
-      async () => {
-        const path = join(await release('kiosk'), 'release.json')
-        const open = await changeMode(path, 0o600)
-        const mend = await damage(path, '[')
-        return async () => {
-          await mend()
-          await open()
-        }
-      },
-    ],
+    ...stateFileFaults(lab),
     ['release gone', 'RELEASE_MISSING', async () => moveAway(await release('kiosk'))],
     ['data volume gone', 'STORAGE_ABSENT', () => moveAway(data)],
     [
@@ -293,25 +250,7 @@ export function faultsOf(lab: Lab, folders: DoctorFolders): readonly Fault[] {
       () => stopped('-', 'gateway', () => listenOn(lab.httpsPort)),
     ],
     ['gateway killed', 'GATEWAY_UNREACHABLE', () => killed('-', 'gateway')],
-    ['certificate that ends soon', 'CERTIFICATE_EXPIRING', () => certificate(5)],
-    ['certificate that has ended', 'CERTIFICATE_EXPIRING', () => certificate(-5)],
-    ['certificate of another authority', 'CERTIFICATE_FOREIGN', () => certificate(300, true)],
-    ['certificate that is not shown', 'CERTIFICATE_NOT_SERVED', () => certificate(300)],
-    [
-      'key of a certificate gone',
-      'CERTIFICATE_INVALID',
-      () => damage(at('certificates', 'app-kiosk.key'), undefined),
-    ],
-    [
-      'damaged key of a certificate',
-      'CERTIFICATE_INVALID',
-      () => damage(at('certificates', 'app-kiosk.key'), '-----BEGIN PRIVATE KEY-----\nMIG\u0000\n'),
-    ],
-    [
-      'certificate that is none',
-      'CERTIFICATE_INVALID',
-      () => damage(at('certificates', 'app-kiosk.crt'), 'garbage'),
-    ],
+    ...certificateFaults(lab),
     [
       'host name that leads elsewhere',
       'NAME_ELSEWHERE',
