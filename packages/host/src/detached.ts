@@ -9,7 +9,7 @@ import { isIdentityAlive, readBootId, readStat } from './proc.ts'
 import { sayWhere } from './say-where.ts'
 import { spawnCommand } from './spawn.ts'
 
-/** The variable of the environment that carries "appliance/app/service". */
+/** The variable of the environment that carries "appliance/app/service", and "/place" where the label has one. */
 export const LABEL_VARIABLE = 'CARETAKER_LABEL'
 
 const LOG_MODE = 0o640
@@ -30,8 +30,9 @@ export class DetachedProcesses {
   readonly #own = new Map<string, OwnChild>()
 
   async start(command: DetachedCommand): Promise<ProcessIdentity> {
-    const { appliance, app, service } = command.label
-    const env = { ...command.env, [LABEL_VARIABLE]: `${appliance}/${app}/${service}` }
+    const { appliance, app, service, place } = command.label
+    const label = [appliance, app, service, ...(place === undefined ? [] : [place])].join('/')
+    const env = { ...command.env, [LABEL_VARIABLE]: label }
     await using log = await sayWhere(command.logFile, openLog(command.logFile))
     let identity: ProcessIdentity | undefined
     await spawnCommand({ ...command, env }, ['ignore', log.fd, log.fd], (child, pid) => {

@@ -40,6 +40,7 @@ async function describe(
 }
 
 function parseLabel(text: string | undefined): ProcessLabel | undefined {
-  const [appliance, app, service, ...rest] = text?.split('/') ?? []
-  return appliance && app && service && rest.length === 0 ? { appliance, app, service } : undefined
+  const [appliance, app, service, place, ...rest] = text?.split('/') ?? []
+  if (!appliance || !app || !service || rest.length > 0) return undefined
+  return { appliance, app, service, ...(place === undefined ? {} : { place }) }
 }

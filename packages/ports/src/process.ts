@@ -53,6 +53,8 @@ export interface ProcessLabel {
   /** Application name, or "-" for parts of the appliance itself. */
   readonly app: string
   readonly service: string
+  /** Which state folder remembers it: a copy of one has the same appliance. */
+  readonly place?: string
 }
 
 export interface FoundProcess {

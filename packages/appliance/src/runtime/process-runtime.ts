@@ -5,6 +5,7 @@ import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import type { ProcessIdentity } from '@caretaker/ports/process.ts'
 import { callerOf, isCallerAlive } from './caller.ts'
+import { findOwnProcesses, placeOf } from './own-processes.ts'
 import type { DamagedRecord, Runtime, ServiceStatus, StopSpec } from './runtime.ts'
 import { specHash } from './runtime.ts'
 
@@ -23,6 +24,8 @@ interface ServiceRecord {
   readonly startedAt: string
   readonly stop: StopSpec
   readonly logFile: string
+  /** {@link placeOf} the folder it was written to: in a copy of that, the process is not one's own. */
+  readonly place?: string
 }
 
 export interface ProcessRuntimeOptions {
@@ -49,6 +52,7 @@ const STRAGGLER_GRACE_MS = 5000
 /** Services as processes of this machine: no root, no docker. */
 export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntimeOptions): Runtime {
   const { files, processes, clock } = ports
+  const place = placeOf(options.folder)
   const recordPath = (app: string, service: string) => join(options.folder, `${app}.${service}.json`)
 
   /** Records as they were last read, by path: what is damaged later can be written anew. */
@@ -68,6 +72,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
     if (text === undefined) return undefined
     try {
       const record = JSON.parse(text) as ServiceRecord
+      if (record.place !== undefined && record.place !== place) return undefined
       return recordPath(record.app, record.service) === path && record.identity.pid > 0 ? record : 'damaged'
     } catch {
       return 'damaged'
@@ -121,7 +126,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
 
   /** Children that outlive a service would keep its port and its files; so would a start that was never recorded. */
   async function endStragglers(app: string, service: string, signal: NodeJS.Signals): Promise<void> {
-    const found = await processes.findByLabel(options.applianceId)
+    const found = await findOwnProcesses(processes, options.applianceId, options.folder)
     const own = found.filter(({ label }) => label.app === app && label.service === service)
     const stop: StopSpec = { signal, graceMs: STRAGGLER_GRACE_MS, lastSignal: 'SIGKILL' }
     await Promise.all(own.map(({ identity }) => endProcess(identity, stop)))
@@ -153,7 +158,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
         cwd: spec.cwd,
         ...(spec.owner ? { owner: spec.owner } : {}),
         logFile: spec.logFile,
-        label: { appliance: options.applianceId, app: spec.app, service: spec.service },
+        label: { appliance: options.applianceId, app: spec.app, service: spec.service, place },
       })
       const started: ServiceRecord = {
         app: spec.app,
@@ -164,6 +169,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
         startedAt: clock.now().toISOString(),
         stop: spec.stop,
         logFile: spec.logFile,
+        place,
       }
       try {
         await writeJsonDurably(files, recordPath(spec.app, spec.service), started)
@@ -207,7 +213,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
           // Found again, and ended, when the one who waits for it dies: see endLeftovers.
           env: {
             ...spec.env,
-            CARETAKER_LABEL: `${options.applianceId}/${spec.app}/${RUN_PREFIX}${await callerOf(files, options.pid)}`,
+            CARETAKER_LABEL: `${options.applianceId}/${spec.app}/${RUN_PREFIX}${await callerOf(files, options.pid)}/${place}`,
           },
           cwd: spec.cwd,
           ...(spec.owner ? { owner: spec.owner } : {}),
@@ -251,7 +257,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
 
     async endLeftovers() {
       const recorded = await this.list()
-      const found = await processes.findByLabel(options.applianceId)
+      const found = await findOwnProcesses(processes, options.applianceId, options.folder)
       const known = new Set(
         recorded.filter((entry) => entry.state === 'running').map((entry) => `${entry.app}/${entry.service}`),
       )

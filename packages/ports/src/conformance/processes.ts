@@ -73,6 +73,13 @@ export function describeProcesses(name: string, make: () => Promise<ProcessesUnd
       await processes.signal(identity, 'SIGTERM')
     })
 
+    it('finds a started process with all of its label', async () => {
+      const placed = { ...label, place: 'here' }
+      const identity = await processes.start({ ...detached(world.sleeper), label: placed })
+      expect(await processes.findByLabel(appliance)).toEqual([{ identity, label: placed }])
+      await processes.signal(identity, 'SIGKILL')
+    })
+
     it('does not take another process with the same pid for it', async () => {
       const identity = await processes.start(detached(world.sleeper))
       const stranger = { ...identity, startTicks: identity.startTicks + 1 }

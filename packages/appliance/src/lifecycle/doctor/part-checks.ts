@@ -5,6 +5,7 @@ import { checkPostgres } from '../../database/health.ts'
 import { assertCluster } from '../../database/inspect.ts'
 import { probeHealth } from '../../runtime/health.ts'
 import { readLogTail } from '../../runtime/logs.ts'
+import { findOwnProcesses } from '../../runtime/own-processes.ts'
 import { adminAddress, clusterOf, POSTGRES_SERVICE, postgresPrograms } from '../app-database.ts'
 import { programFolder } from '../appliance.ts'
 import { readFacts } from '../facts.ts'
@@ -154,9 +155,9 @@ async function applications({ appliance }: Scene): Promise<readonly Found[]> {
 }
 
 async function leftovers({ appliance }: Scene): Promise<readonly Found[]> {
-  const { ports, runtime, config } = appliance
+  const { ports, runtime, config, folders } = appliance
   const known = new Set((await runtime.list()).map(({ app, service }) => `${app}/${service}`))
-  return (await ports.processes.findByLabel(config.id))
+  return (await findOwnProcesses(ports.processes, config.id, folders.processes))
     .filter(({ label }) => !label.service.startsWith('run@') && !known.has(`${label.app}/${label.service}`))
     .map(({ identity, label }) => ({
       code: 'PROCESS_LEFTOVER',
