@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { AppError } from '@caretaker/kernel/errors.ts'
+import { toAppError } from '@caretaker/kernel/errors.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keepLastGood } from '../config/last-good.ts'
 import { examine } from './doctor.ts'
@@ -8,7 +8,7 @@ import { down } from './down.ts'
 import { openInForce } from './open.ts'
 import { status } from './status.ts'
 import { openLab } from './testing/lab.fixture.ts'
-import { damage, halve, type Mend } from './testing/mendable.fixture.ts'
+import { damage, halve, type Mend, replaceByFolder } from './testing/mendable.fixture.ts'
 import { up } from './up.ts'
 
 const never = new AbortController().signal
@@ -23,7 +23,7 @@ async function bringUp() {
     const { appliance } = await openInForce(lab.around, lab.configFile)
     return (await up(appliance, asUsual, () => undefined, never)).errors
   } catch (error) {
-    return [(error as AppError).toReport()]
+    return [toAppError(error).toReport()]
   }
 }
 
@@ -77,6 +77,7 @@ const WAYS: readonly [string, (path: string) => Promise<Mend>][] = [
   ['emptied', (path) => damage(path, '')],
   ['overwritten', (path) => damage(path, '\u0000\u0001 no JSON {')],
   ['cut in half', halve],
+  ['replaced by a folder', replaceByFolder],
 ]
 
 describe.each(FILES)('%s', (_name, find) => {

@@ -30,6 +30,17 @@ export async function moveAway(path: string): Promise<Mend> {
   }
 }
 
+/** A folder in the place of a file, whether there is one yet or not. */
+export async function replaceByFolder(path: string): Promise<Mend> {
+  const isThere = await stat(path).then(
+    () => true,
+    () => false,
+  )
+  const mend = isThere ? await moveAway(path) : () => rm(path, { recursive: true, force: true })
+  await mkdir(path, { recursive: true })
+  return mend
+}
+
 /** A file that should not be there. */
 export async function plant(path: string, content: string): Promise<Mend> {
   await writeFile(path, content)

@@ -2,7 +2,7 @@ import { appendFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Fault } from './doctor-faults.fixture.ts'
 import type { Lab } from './lab.fixture.ts'
-import { changeMode, damage, halve, type Mend, makeFolder, moveAway, plant } from './mendable.fixture.ts'
+import { changeMode, damage, halve, type Mend, plant, replaceByFolder } from './mendable.fixture.ts'
 
 /** Files of the state folder that are not what was written. */
 export function stateFileFaults(lab: Lab): readonly Fault[] {
@@ -16,13 +16,6 @@ export function stateFileFaults(lab: Lab): readonly Fault[] {
   const history = () => at('jobs', 'space-check.jsonl')
   const zeros = async (path: string): Promise<Mend> =>
     damage(path, '\u0000'.repeat((await readFile(path, 'utf8')).length))
-  /** A folder in the place of a file. */
-  const folder = async (path: string): Promise<Mend> => {
-    const isThere = (await lab.ports.files.stat(path)) !== undefined
-    const back = isThere ? await moveAway(path) : () => lab.ports.files.remove(path)
-    await makeFolder(path)
-    return back
-  }
 
   return [
     ['damaged facts', 'STATE_DAMAGED', () => halve(at('facts.json'))],
@@ -65,10 +58,10 @@ export function stateFileFaults(lab: Lab): readonly Fault[] {
     ],
     ['emptied journal', 'JOURNAL_DAMAGED', async () => damage(await newest(), '')],
     ['journal of zeros', 'JOURNAL_DAMAGED', async () => zeros(await newest())],
-    ['folder for a journal', 'JOURNAL_DAMAGED', async () => folder(await newest())],
-    ['folder for a history', 'STATE_DAMAGED', () => folder(history())],
-    ['folder for passwords', 'STATE_DAMAGED', () => folder(at('secrets.json'))],
-    ['folder for the last good config', 'STATE_DAMAGED', () => folder(at('last-good-config.json'))],
-    ['folder for the audit log', 'STATE_DAMAGED', () => folder(at('audit.jsonl'))],
+    ['folder for a journal', 'JOURNAL_DAMAGED', async () => replaceByFolder(await newest())],
+    ['folder for a history', 'STATE_DAMAGED', () => replaceByFolder(history())],
+    ['folder for passwords', 'STATE_DAMAGED', () => replaceByFolder(at('secrets.json'))],
+    ['folder for the last good config', 'STATE_DAMAGED', () => replaceByFolder(at('last-good-config.json'))],
+    ['folder for the audit log', 'STATE_DAMAGED', () => replaceByFolder(at('audit.jsonl'))],
   ]
 }
