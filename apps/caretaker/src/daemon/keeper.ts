@@ -267,7 +267,7 @@ export class Keeper {
     try {
       const opened = await openInForce(around, configFile)
       if (opened.refused) await this.#say('the config is refused', opened.refused.toReport())
-      else await keepConfig(around.ports, around.stateFolder, opened.loaded)
+      else await this.#keep(opened)
       this.#opened = opened
       // A config that is refused may be corrected without a command.
       this.#isStale = opened.refused !== undefined
@@ -279,6 +279,18 @@ export class Keeper {
       await this.#say('there is no config', reported.toReport())
       await showUnconfigured(around, fallbackEndpoints(around.ports.machine.user().uid), reported)
       return undefined
+    }
+  }
+
+  /** A spare copy that cannot be written for damage in its place takes nothing from visitors; the log tells it. */
+  async #keep({ loaded }: OpenedInForce): Promise<void> {
+    const { ports, stateFolder } = this.#options.around
+    try {
+      await keepConfig(ports, stateFolder, loaded)
+    } catch (error) {
+      const reported = toAppError(error)
+      if (reported.code !== 'STATE_DAMAGED') throw reported
+      await this.#say('the config is in force but not kept', reported.toReport())
     }
   }
 

@@ -1,6 +1,8 @@
-import { AppError } from '@caretaker/kernel/errors.ts'
+import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { describe, expect, it } from 'vitest'
+import { historyPath } from './history.ts'
+import { JobLane } from './lane.ts'
 import { runJob } from './run-job.ts'
 import { heldJob, JobBed, STATE, settle } from './testing.fixture.ts'
 
@@ -87,6 +89,21 @@ describe('a job', () => {
 })
 
 describe('the lane', () => {
+  it('goes on with the other jobs when the history of one is no file, and says that', async () => {
+    const [broken, tidy] = [heldJob('shop.broken'), heldJob('shop.tidy')]
+    const bed = await new JobBed('2026-06-01T01:28:00Z', [broken, tidy]).open()
+    const failed: unknown[] = []
+    bed.lane = new JobLane({
+      ended: async () => undefined,
+      failed: async (job, error) => void failed.push([job, toAppError(error).code]),
+    })
+    await bed.files.remove(historyPath(STATE, 'shop.broken'))
+    await bed.files.makeFolder(historyPath(STATE, 'shop.broken'))
+    await bed.pass(3)
+    expect([broken.begun, tidy.begun]).toEqual([0, 1])
+    expect(failed).toEqual([['shop.broken', 'STATE_DAMAGED']])
+  })
+
   it('takes jobs one by one in the order in which they are due', async () => {
     const first = heldJob('z.first')
     const second = heldJob('a.second', { schedule: { pattern: '31 3 * * *', zone: 'Europe/Vienna' } })

@@ -1,5 +1,5 @@
-import { isAppError } from '@caretaker/kernel/errors.ts'
-import { SECOND_MS } from '@caretaker/kernel/time.ts'
+import { isAppError, toAppError } from '@caretaker/kernel/errors.ts'
+import { MINUTE_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { type DueRun, decide, settledUntil } from './decide.ts'
 import { appendHistory, readHistory } from './history.ts'
@@ -23,6 +23,8 @@ interface Look {
 
 /** How often a job is asked whether there is something for it to do out of turn. */
 const WAKES_EVERY_MS = 15 * SECOND_MS
+/** How long a job whose history is damaged is left alone. */
+const DAMAGED_AGAIN_MS = 10 * MINUTE_MS
 
 const STILL_RUNNING = 'it was still running'
 const STILL_WAITING = 'it still waits for its turn'
@@ -36,6 +38,7 @@ export class JobLane {
   readonly #queue = new Map<string, DueRun>()
   readonly #looks = new Map<string, Look>()
   #running: { readonly job: Job; readonly ended: Promise<void> } | undefined
+  readonly #damagedUntilMs = new Map<string, number>()
   readonly #askedAtMs = new Map<string, number>()
   #lastTickMs = 0
 
@@ -64,14 +67,30 @@ export class JobLane {
   ): Promise<void> {
     const nowMs = around.ports.clock.now().getTime()
     // A clock that was set back makes what was worked out with the old one worthless.
-    if (nowMs < this.#lastTickMs) this.#looks.clear()
+    if (nowMs < this.#lastTickMs) {
+      this.#looks.clear()
+      this.#damagedUntilMs.clear()
+    }
     this.#lastTickMs = nowMs
     for (const name of this.#queue.keys()) {
       if (!jobs.some((job) => job.name === name)) this.#queue.delete(name)
     }
-    for (const job of jobs) await this.#notice(around, job)
+    for (const job of jobs) await this.#noticeOrSay(around, job)
     for (const job of jobs) await this.#wake(around, job)
     if (begin) this.#begin(around, jobs, signal)
+  }
+
+  /** A history that cannot be used stops its own job only; it is said and looked at again after a while. */
+  async #noticeOrSay(around: JobSurrounding, job: Job): Promise<void> {
+    const nowMs = around.ports.clock.now().getTime()
+    if (nowMs < (this.#damagedUntilMs.get(job.name) ?? 0)) return
+    try {
+      await this.#notice(around, job)
+    } catch (error) {
+      if (toAppError(error).code !== 'STATE_DAMAGED') throw error
+      this.#damagedUntilMs.set(job.name, nowMs + DAMAGED_AGAIN_MS)
+      await this.#events.failed(job.name, error)
+    }
   }
 
   async #notice(around: JobSurrounding, job: Job): Promise<void> {
