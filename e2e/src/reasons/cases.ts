@@ -184,6 +184,17 @@ export const CASES: readonly ReasonCase[] = [
     },
   },
   {
+    state: 'stopped',
+    code: 'DAEMON_STOPPED',
+    cause: 'the daemon was told to end (SIGTERM), and stopped everything',
+    visitor: 'nothing',
+    alone: true,
+    plant: async ({ appliance }) => {
+      await (await appliance.daemon()).stop()
+      return nothing
+    },
+  },
+  {
     state: 'degraded',
     code: 'DAEMON_UNREACHABLE',
     cause: 'everything was started by `caretaker up`, and no daemon runs',

@@ -5,6 +5,8 @@ export interface Observed {
   readonly cause: string
   readonly visitor: 'page' | 'application' | 'nothing'
   readonly host?: string
+  /** The sentence that the service page shows, where it is shown. */
+  readonly visitors: string
   readonly reason: string
   readonly next: string
   readonly exit_code: number
@@ -41,20 +43,20 @@ export function reasonsPage(
       .replaceAll('{', '&#123;')
       .replaceAll('|', '\\|')
       .replaceAll('\n', ' ')
-  const reads = ({ visitor, host, reason, state }: Observed) => {
-    if (visitor === 'page') return `“${cell(reason)}”`
-    const rest = host === undefined ? '' : `; at ${host} “${cell(reason.replace(/^\w+: /, ''))}”`
-    const only = rest === '' && state === 'degraded' ? `; \`status\` says “${cell(reason)}”` : ''
-    return `${VISITOR[visitor]}${rest}${only}`
+  const reads = ({ visitor, host, visitors }: Observed) => {
+    if (visitor === 'page') return `“${cell(visitors)}”`
+    return `${VISITOR[visitor]}${host === undefined ? '' : `; at ${host} “${cell(visitors)}”`}`
   }
   const lines = rows.map(
     (row) =>
-      `| ${row.state} | \`${row.code}\` | ${cell(row.cause)} | ${reads(row)} | ${row.exit_code} | ${cell(row.next)} |`,
+      `| ${row.state} | \`${row.code}\` | ${cell(row.cause)} | ${reads(row)} | ${cell(row.reason)} | ${row.exit_code} | ${cell(row.next)} |`,
   )
   return `# Reasons not to serve
 
 Every state with the causes that produce it, as a test produced and saw them: on the service page (HTML and JSON, over
-HTTPS and HTTP), in \`caretaker status\`, in \`status --json\` and in the log of the daemon, each time the same words.
+HTTPS and HTTP), in \`caretaker status\`, in \`status --json\` and in the log of the daemon. All tell one value: the page
+shows its code and its sentence of what failed (\`what\` in \`status --json\`), which is how the reason in \`status\` begins;
+the details, as words of logs, paths and versions, are not for the internet and stand in \`status\` and the log alone.
 A specific reason stays until the part works. With a planned end, \`Retry-After\` counts to it and the page shows it;
 otherwise it is 30 seconds. A degraded appliance serves: only the part that is named does not work.
 
@@ -63,8 +65,8 @@ The states \`updating\` and \`recovering\` are not entered by any operation of t
 This page is made by \`e2e/src/reasons\`; the test fails when it is stale. To write it anew:
 \`UPDATE_GOLDENS=1 node_modules/.bin/vitest run --project real e2e/src/reasons\`.
 
-| state | code | cause | what a visitor reads | exit code of \`status\` | next |
-| --- | --- | --- | --- | --- | --- |
+| state | code | cause | what a visitor reads | reason in \`status\` | exit code of \`status\` | next |
+| --- | --- | --- | --- | --- | --- | --- |
 ${lines.join('\n')}
 `
 }

@@ -8,7 +8,11 @@ import { type Bed, openBed, visit } from './bed.ts'
 import { CASES, HOSTILE, nothing, type ReasonCase } from './cases.ts'
 import { type Observed, reasonsPage } from './page.ts'
 
-type Status = StatusDocument & { readonly until: string | null; readonly serving: boolean }
+type Status = StatusDocument & {
+  readonly until: string | null
+  readonly serving: boolean
+  readonly what: string
+}
 
 /** How often the service page says to come back while no end is planned, in seconds. */
 const USUAL_RETRY = [30, 30] as const
@@ -79,7 +83,8 @@ async function observe(entry: ReasonCase): Promise<Observed> {
   if (entry.command?.includes('--until')) expect(status.until).toBe(entry.command.at(-1))
   if (!(entry.alone || entry.notYetInLog)) await seenInLog(status)
   await seenByVisitors(entry, status)
-  return { ...entry, ...status }
+  const visitors = entry.host === undefined ? status.what : partOf(entry, status)?.what
+  return { ...entry, ...status, visitors: visitors ?? '' }
 }
 
 /** The log of the daemon has a line with this code and the reason, as one JSON value each. */
@@ -112,8 +117,13 @@ async function seenByVisitors(entry: ReasonCase, status: Status): Promise<void> 
   if (entry.visitor === 'application' && entry.host === undefined) return
   const { https, http } = await addresses(entry)
   const host = entry.host ?? 'localhost'
-  const part = status.parts.find(({ code }) => code === status.code)
-  const reason = entry.host === undefined ? status.reason : (part?.reason ?? '')
+  const part = partOf(entry, status)
+  const said = entry.host === undefined ? status : part
+  // The same value as in `status`, without the details.
+  const reason = said?.what ?? ''
+  expect(reason).not.toBe('')
+  expect(said?.reason.startsWith(reason)).toBe(true)
+  if (said?.reason !== reason) expect(reason).not.toMatch(/\/|\bpid\b|\d{2,}/)
   for (const scheme of entry.host === undefined ? (['https', 'http'] as const) : (['https'] as const)) {
     const port = scheme === 'https' ? https : http
     const html = await visit(scheme, port, host, 'text/html')
@@ -131,11 +141,15 @@ async function seenByVisitors(entry: ReasonCase, status: Status): Promise<void> 
     expect(json.headers['content-type']).toContain('application/json')
     expect(JSON.parse(json.body)).toMatchObject({ code: status.code, reason, until: status.until })
     if (entry.says === HOSTILE) expect(JSON.parse(json.body).reason).toBe(HOSTILE)
+    const { home } = bed.appliance
+    expect(html.body + json.body, 'where things lie on this machine').not.toContain(home)
     // What to type is for the person responsible alone.
     if (status.next !== '')
       expect(html.body + json.body).not.toContain(JSON.stringify(status.next).slice(1, -1))
   }
 }
+
+const partOf = (entry: ReasonCase, status: Status) => status.parts.find(({ code }) => code === entry.code)
 
 /** Where the gateway listens: without a config at the ports where people look first. */
 async function addresses(entry: ReasonCase): Promise<{ https: number; http: number }> {

@@ -230,6 +230,7 @@ export interface StatusDocument {
   readonly parts: readonly {
     readonly part: string
     readonly code: string
+    readonly what?: string
     readonly reason: string
     readonly next: string
   }[]

@@ -48,12 +48,22 @@ export function saysDiskFull(text: string): boolean {
   return /No space left on device|Disk quota exceeded|\bENOSPC\b|\bEDQUOT\b/.test(text)
 }
 
-/** The last `count` lines that are not empty, joined by " | ". */
+/**
+ * The last `count` lines that say something, in one line. What is said again is told once, where it was said last: also
+ * when only the time or the process before it differs.
+ */
 export function lastLines(text: string, count: number): string {
-  return text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
-    .slice(-count)
-    .join(' | ')
+  const told = new Map<string, string>()
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  for (const line of lines.slice(-count * LOOKED_AT).reverse()) {
+    const said = line.replaceAll(TIME_OR_PROCESS, '').trim()
+    if (told.size < count && !told.has(said)) told.set(said, line.trim())
+  }
+  return [...told.values()].reverse().join(' | ')
 }
+
+/** How many times as many lines {@link lastLines} looks at: what is older has nothing to do with the end. */
+export const LOOKED_AT = 4
+/** Dates, times with their zone, and ids of processes, as logs have them. */
+const TIME_OR_PROCESS =
+  /\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d([.,]\d+)?( ?(Z|[A-Z]{3,4}|[+-]\d\d:?\d\d)(?![A-Za-z:]))?|\[\d+\]/g

@@ -14,6 +14,8 @@ export interface LockHolder {
   readonly via: string
   readonly since: string
   readonly purpose: string
+  /** The command that ends it before it is done, where there is one. */
+  readonly stop?: string
 }
 
 type LockPorts = Pick<Ports, 'files' | 'locks' | 'clock'>
@@ -31,7 +33,13 @@ const holderPath = (stateFolder: string) => join(stateFolder, 'operation.holder.
 export async function withOperationLock<T>(
   ports: LockPorts,
   stateFolder: string,
-  claim: { readonly actor: Actor; readonly purpose: string; readonly pid: number },
+  claim: {
+    readonly actor: Actor
+    readonly purpose: string
+    readonly pid: number
+    /** {@link LockHolder.stop} */
+    readonly stop?: string
+  },
   work: () => Promise<T>,
 ): Promise<T> {
   const held = await acquire(ports, stateFolder, claim.purpose)
@@ -42,6 +50,7 @@ export async function withOperationLock<T>(
       via: claim.actor.via,
       since: ports.clock.now().toISOString(),
       purpose: claim.purpose,
+      ...(claim.stop === undefined ? {} : { stop: claim.stop }),
     }
     await writeJsonDurably(ports.files, holderPath(stateFolder), holder)
     return await work()
@@ -88,7 +97,10 @@ async function acquire(ports: LockPorts, stateFolder: string, purpose: string): 
     why: holder
       ? `"${holder.purpose}" holds the lock for ${age}: process ${holder.pid}, started by ${holder.user} (${holder.via})`
       : 'another operation holds the lock',
-    next: 'Wait for it ("caretaker operation list" shows it), then repeat the command',
+    next:
+      holder?.stop === undefined
+        ? 'Wait for it ("caretaker operation list" shows it), then repeat the command'
+        : `Wait for it, or end it: "${holder.stop}"; then repeat the command`,
   })
 }
 

@@ -7,7 +7,9 @@ const SHOWN_FIRST = ['config create', 'app add', 'up', 'status']
 /** Words that stand before several commands, with what they are about. */
 export const GROUPS: Readonly<Record<string, string>> = {
   app: 'Applications: add, list, show, remove, logs, exec, restart, rotate-password.',
-  config: 'The config: create, check, show, diff, schema.',
+  cert: 'The certificates of the host names: list, renew.',
+  config: 'The config: create, check, show, diff, export, schema.',
+  job: 'What runs on a schedule: list, run, stop, history, logs.',
   operation: 'What was done: list, show, resume, undo.',
   service: 'Service mode: on, off.',
 }

@@ -2,6 +2,7 @@ import { EXIT_CODES } from '@caretaker/kernel/exit-codes.ts'
 import { describe, expect, it } from 'vitest'
 import { COMMANDS } from '../commands/all.ts'
 import { VERSION } from '../version.ts'
+import { GROUPS } from './help.ts'
 import { type Parsed, parseCommandLine } from './program.ts'
 
 const parse = (line: string, env: Record<string, string> = {}) =>
@@ -36,16 +37,22 @@ describe('help', () => {
     expect(text).not.toMatch(/^ {2}(gateway|complete) /m)
   })
 
-  it.each(['app', 'config', 'operation', 'service'])(
-    'of the group %s lists its commands and an example each',
-    (group) => {
-      const text = textOf(`${group} --help`)
-      for (const { name, examples } of shown.filter((entry) => entry.name.startsWith(`${group} `))) {
-        expect(text).toMatch(new RegExp(`^ {2}${name.split(' ')[1]} `, 'm'))
-        expect(text).toContain(examples[0]?.[0])
-      }
-    },
-  )
+  const groups = [
+    ...new Set(shown.flatMap(({ name }) => (name.includes(' ') ? [name.split(' ')[0] ?? ''] : []))),
+  ]
+
+  it.each(groups)('of caretaker says what the group %s is about, and names its commands', (group) => {
+    for (const { name } of shown.filter((entry) => entry.name.startsWith(`${group} `)))
+      expect(GROUPS[group]).toMatch(new RegExp(`: .*\\b${name.split(' ')[1]}\\b.*\\.$`))
+  })
+
+  it.each(groups)('of the group %s lists its commands and an example each', (group) => {
+    const text = textOf(`${group} --help`)
+    for (const { name, examples } of shown.filter((entry) => entry.name.startsWith(`${group} `))) {
+      expect(text).toMatch(new RegExp(`^ {2}${name.split(' ')[1]} `, 'm'))
+      expect(text).toContain(examples[0]?.[0])
+    }
+  })
 
   it.each(COMMANDS.map((definition) => [definition.name, definition] as const))(
     'of %s shows its examples and the fields of --json',

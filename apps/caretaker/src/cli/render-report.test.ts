@@ -11,6 +11,7 @@ const report = (over: Partial<UpReport>): UpReport => ({
   operations: [],
   errors: [],
   warnings: [],
+  not_started: null,
   exit_code: 0,
   ...over,
 })
@@ -32,6 +33,15 @@ describe('how a command ended', () => {
 
   it('with nothing to do', () => {
     expect(renderReport(report({ nothing_to_do: true }), PLAIN, 'It is up.')).toContain('Nothing to do')
+  })
+
+  it('well, but in service mode: that no application was started is said, and what ends it', () => {
+    const not_started = 'service mode is on (Moving); "caretaker service off" ends it'
+    for (const nothing_to_do of [true, false]) {
+      const text = renderReport(report({ nothing_to_do, not_started }), PLAIN, 'It is served.')
+      expect(text).toBe(`No application was started: ${not_started}`)
+    }
+    expect(renderReport(report({ not_started, errors: [FAILED], exit_code: 5 }), PLAIN, 'It is up.')).toBe('')
   })
 
   it('badly: the reasons are problems, and nothing is claimed to be done', () => {

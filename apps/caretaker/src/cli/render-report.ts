@@ -41,8 +41,11 @@ export function renderPreviews(previews: readonly Preview[], style: Style): stri
 
 /** How a command of several operations ended; empty when not well: {@link problemsOf} says the rest. */
 export function renderReport(report: UpReport, style: Style, done: string): string {
+  const isWell = problemsOf(report).length === 0 && report.exit_code === 0
+  if (isWell && report.not_started !== null)
+    return `${style.warn('No application was started:')} ${report.not_started}`
   if (report.nothing_to_do) return 'Nothing to do: everything is as the config says.'
-  return problemsOf(report).length === 0 && report.exit_code === 0 ? style.good(done) : ''
+  return isWell ? style.good(done) : ''
 }
 
 /** Why a command of several operations did not do all it should. */

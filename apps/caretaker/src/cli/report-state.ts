@@ -6,6 +6,7 @@ import { runFolder } from '@caretaker/appliance/lifecycle/folders.ts'
 import type { OpenedInForce } from '@caretaker/appliance/lifecycle/open.ts'
 import { exitCodeOf, type StatusReport, status } from '@caretaker/appliance/lifecycle/status.ts'
 import { whyUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
+import { visitorSentence } from '@caretaker/appliance/lifecycle/visitor-sentence.ts'
 import { type AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { findLockHolder } from '@caretaker/steps/operation-lock.ts'
 
@@ -39,7 +40,7 @@ export async function reportState(
 /** A config that was refused as a part that does not work. */
 export function configProblem(refused: AppError, since: string): PartProblem {
   const { code, what, why, next } = refused
-  return { part: 'config', code, reason: `${what}: ${why}`, next, since }
+  return { part: 'config', code, what, reason: `${what}: ${why}`, next, since }
 }
 
 async function unconfigured(
@@ -57,6 +58,7 @@ async function unconfigured(
   const { https } = gateway ?? {}
   return {
     ...state,
+    what: visitorSentence(error.what),
     reason: whyUnconfigured(error),
     next,
     since: null,

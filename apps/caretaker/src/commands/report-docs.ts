@@ -10,6 +10,11 @@ export const REPORT: readonly FieldDoc[] = [
     'list',
     'what keeps nothing from being served, as a certificate that could not be had: as errors',
   ],
+  [
+    'not_started',
+    'text or null',
+    'why no application was started although all went well: service mode or standby',
+  ],
   ['exit_code', 'number', 'the exit code of the command'],
 ]
 

@@ -9,6 +9,7 @@ const HOSTILE = `"'><script>alert(1)</script><img src=x onerror=alert(2)>&amp;`
 const REPORT: StateReport = {
   state: 'degraded',
   code: 'SERVICE_CRASH_LOOP',
+  what: 'guestbook: it does not stay up',
   reason: 'guestbook: it ends again and again',
   next: 'caretaker logs guestbook',
   since: '2026-11-20T09:00:00.000Z',

@@ -23,14 +23,14 @@ export async function assertCluster(
   if (version === String(cluster.major)) return
   if (version !== undefined && !/^\d+$/.test(version)) {
     throw new AppError('POSTGRES_MAJOR_MISMATCH', {
-      what: `Postgres ${cluster.major} was not started for ${cluster.app}`,
+      what: `Postgres of ${cluster.app} was not started`,
       why: `${cluster.dataFolder}/PG_VERSION is damaged, so the major that wrote the data is not known`,
       next: 'Look at the disk ("dmesg"), then switch to a snapshot or recover from the backup; nothing was touched',
     })
   }
   if (version !== undefined) {
     throw new AppError('POSTGRES_MAJOR_MISMATCH', {
-      what: `Postgres ${cluster.major} was not started for ${cluster.app}`,
+      what: `Postgres of ${cluster.app} was not started`,
       why: `its data was written by Postgres ${version}, and the config asks for ${cluster.major}`,
       next: `Set postgres.major back to ${version} in the config, then run "caretaker up"`,
     })

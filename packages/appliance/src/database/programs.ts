@@ -37,8 +37,8 @@ export async function findPostgresPrograms(
   const entries = (await files.list(programsFolder)) ?? []
   const present = entries.flatMap(({ name }) => /^postgres-(\d+)$/.exec(name)?.[1] ?? [])
   throw new AppError('POSTGRES_MAJOR_MISSING', {
-    what: `Postgres ${major} cannot be run`,
-    why: `${bin} does not hold its binaries; ${present.length === 0 ? 'there are none of any major' : `there are those of ${present.join(', ')}`}`,
+    what: 'Postgres cannot be run',
+    why: `${major} is wanted, and ${bin} does not hold its binaries; ${present.length === 0 ? 'there are none of any major' : `there are those of ${present.join(', ')}`}`,
     next: `Install caretaker with Postgres ${major}${present.length === 0 ? '' : ', or choose one of the others for a new application in the config'}`,
   })
 }

@@ -27,7 +27,14 @@ export async function jobProblems(appliance: Appliance): Promise<readonly PartPr
     if (!first || !last?.error || last.error.code === 'STORAGE_SPACE') return []
     const { code, what, why, next } = last.error
     return [
-      { part: `job ${name}`, code, reason: `${what}: ${why}`, next, since: first.ended_at ?? first.run },
+      {
+        part: `job ${name}`,
+        code,
+        what,
+        reason: `${what}: ${why}`,
+        next,
+        since: first.ended_at ?? first.run,
+      },
     ]
   })
   return (await Promise.all(problems)).flat()

@@ -130,7 +130,10 @@ describe('the lane', () => {
     })
     await bed.tick()
     expect(await bed.told(tidy)).toEqual(['2026-06-01T01:30 running schedule'])
-    await expect(withOperationLock(ports, STATE, claim, async () => 1)).rejects.toThrow(/job shop\.tidy/)
+    await expect(withOperationLock(ports, STATE, claim, async () => 1)).rejects.toMatchObject({
+      why: expect.stringContaining('job shop.tidy'),
+      next: expect.stringContaining('"caretaker job stop shop.tidy"'),
+    })
     await expect(runJob(bed.around, tidy, PERSON, () => undefined, bed.stop.signal)).rejects.toMatchObject({
       code: 'LOCKED',
     })

@@ -33,7 +33,8 @@ export async function runJob(
   signal: AbortSignal,
 ): Promise<JobRun> {
   const { ports, stateFolder, actor, pid } = around
-  return withOperationLock(ports, stateFolder, { actor, purpose: `job ${job.name}`, pid }, async () => {
+  const claim = { actor, purpose: `job ${job.name}`, pid, stop: `caretaker job stop ${job.name}` }
+  return withOperationLock(ports, stateFolder, claim, async () => {
     await endInterrupted(around, job.name)
     const refusal = await job.refusal()
     if (refusal !== undefined) return recordSkip(around, job.name, wanted, refusal)

@@ -33,6 +33,15 @@ describe('deriveState', () => {
   it.each<[StateName, string, boolean, Facts, Surroundings]>([
     ['stopped', 'NOT_STARTED', false, { ...STARTED, startedBefore: false }, NOT_SERVED],
     ['stopped', 'STOPPED', false, { ...STARTED, wanted: 'down' }, NOT_SERVED],
+    ['stopped', 'DAEMON_STOPPED', false, { ...STARTED, daemonEnded: AT }, NOT_SERVED],
+    ['stopped', 'STOPPED', false, { ...STARTED, wanted: 'down', daemonEnded: AT }, NOT_SERVED],
+    [
+      'stopped',
+      'STOPPING',
+      false,
+      { ...STARTED, wanted: 'down', activity: { kind: 'stopping', since: AT, serving: false } },
+      SERVED,
+    ],
     ['no-storage', 'STORAGE_ABSENT', false, failed('appliance', 'STORAGE_ABSENT'), SERVED],
     ['no-storage', 'STORAGE_EMPTY', false, failed('appliance', 'STORAGE_EMPTY'), SERVED],
     ['wrong-storage', 'STORAGE_FOREIGN', false, failed('appliance', 'STORAGE_FOREIGN'), SERVED],
@@ -115,6 +124,18 @@ describe('deriveState', () => {
       serving: false,
       parts: [{ part: 'shop', code: 'SMOKE_FAILED' }],
     })
+  })
+
+  it('has one sentence for visitors, and all for the person responsible', () => {
+    const state = deriveState(failed('shop', 'SMOKE_FAILED'), NOT_SERVED)
+    expect(state).toMatchObject({ what: 'shop: It was not done', reason: 'shop: It was not done: because' })
+    expect(deriveState({ ...STARTED, manual: MANUAL }, NOT_SERVED).what).toBe('Moving')
+    const starting = { kind: 'starting', since: AT, serving: false } as const
+    expect(deriveState({ ...STARTED, activity: starting }, NOT_SERVED).what).toBe(
+      'The appliance is starting.',
+    )
+    const wide = { ...NOT_SERVED, problems: [{ ...PROBLEM, reason: 'full: /srv/data' }] }
+    expect(deriveState(STARTED, wide).what).toBe('storage: full: …')
   })
 
   it('puts what a person wants before what the config says, and both before what runs', () => {

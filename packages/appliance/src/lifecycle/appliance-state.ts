@@ -1,5 +1,6 @@
 import type { ErrorCode } from '@caretaker/kernel/error-codes.ts'
 import type { Facts } from './facts.ts'
+import { publicText, visitorSentence } from './visitor-sentence.ts'
 
 /**
  * - `unconfigured`: there is no valid config.
@@ -10,7 +11,7 @@ import type { Facts } from './facts.ts'
  * - `standby`: the config says that this machine serves nothing.
  * - `manual-service`: a person has put it out of service.
  * - `failed`: nothing is served because a step failed.
- * - `stopped`: a person has stopped it.
+ * - `stopped`: a person has stopped it, or the daemon that was told to end; also while it is being stopped.
  */
 export type StateName =
   | 'unconfigured'
@@ -31,6 +32,8 @@ export type StateName =
 export interface PartProblem {
   readonly part: string
   readonly code: string
+  /** What failed, in one sentence: all that visitors read. Absent where visitors never read of it. */
+  readonly what?: string
   readonly reason: string
   readonly next: string
   readonly since: string
@@ -42,7 +45,9 @@ export interface ApplianceState {
   readonly state: StateName
   /** Stable code of the reason, as `STORAGE_FOREIGN`; `OK` when there is none. */
   readonly code: string
-  /** Why, in one or two sentences. Empty when running. */
+  /** What failed, or what the person says, in one sentence: all that visitors read. Empty when running. */
+  readonly what: string
+  /** What, and why: with words of logs, paths and numbers. Empty when running. */
   readonly reason: string
   /** What to type next. Empty when there is nothing to do. */
   readonly next: string
@@ -65,6 +70,10 @@ const STORAGE_WRONG: ReadonlySet<ErrorCode> = new Set([
   'STORAGE_UNREADABLE',
 ])
 const RECOVERY: ReadonlySet<ErrorCode> = new Set(['RECOVERY_NOT_IN_THIS_VERSION'])
+
+/** The next command where no daemon runs. */
+export const START_DAEMON =
+  'Start it: "systemctl start caretaker" where it is installed, "npm start" in a clone, or "caretaker daemon"'
 
 const ACTIVITY = {
   starting: 'The appliance is starting.',
@@ -92,32 +101,22 @@ export function deriveState(facts: Facts, around: Surroundings): ApplianceState 
       ...base,
       state: stateOfFailure(whole.code),
       code: whole.code,
+      what: visitorSentence(whole.what),
       reason: `${whole.what}: ${whole.why}`,
       next: whole.next,
       since: whole.since,
       ...(whole.step === undefined ? {} : { step: whole.step }),
     }
   }
-  if (!facts.startedBefore && !facts.activity) {
-    const reason = 'The appliance has not been started yet.'
-    return { ...base, state: 'stopped', code: 'NOT_STARTED', reason, next: 'caretaker up', since: undefined }
-  }
-  if (facts.wanted === 'down') {
-    return {
-      ...base,
-      state: 'stopped',
-      code: 'STOPPED',
-      reason: 'The appliance was stopped.',
-      next: 'caretaker up',
-      since: undefined,
-    }
-  }
+  const stopped = whyStopped(facts)
+  if (stopped) return { ...base, state: 'stopped', what: stopped.reason, ...stopped }
   if (facts.manual) {
     const { reason, since, until } = facts.manual
     return {
       ...base,
       state: 'manual-service',
       code: 'MANUAL_SERVICE',
+      what: publicText(reason),
       reason,
       next: 'caretaker service off',
       since,
@@ -126,21 +125,56 @@ export function deriveState(facts: Facts, around: Surroundings): ApplianceState 
   }
   if (around.standby !== false) {
     const next = 'Set "standby: false" in the config, then "caretaker up"'
-    return { ...base, state: 'standby', code: 'STANDBY', reason: around.standby, next, since: undefined }
+    const what = publicText(around.standby)
+    return {
+      ...base,
+      state: 'standby',
+      code: 'STANDBY',
+      what,
+      reason: around.standby,
+      next,
+      since: undefined,
+    }
   }
-  if (facts.activity) {
+  if (facts.activity && facts.activity.kind !== 'stopping') {
     const { kind, since, serving } = facts.activity
     return {
       ...base,
       serving,
       state: kind,
       code: kind.toUpperCase(),
+      what: ACTIVITY[kind],
       reason: ACTIVITY[kind],
       next: '',
       since,
     }
   }
   return { ...servingState(facts, around, parts), parts }
+}
+
+/** Why nothing is up, where that is as somebody wants it. */
+function whyStopped(facts: Facts): Pick<ApplianceState, 'code' | 'reason' | 'next' | 'since'> | undefined {
+  if (facts.activity?.kind === 'stopping') {
+    const reason = 'The appliance is being stopped.'
+    return {
+      code: 'STOPPING',
+      reason,
+      next: 'Look again in a moment: caretaker status',
+      since: facts.activity.since,
+    }
+  }
+  if (!facts.startedBefore && !facts.activity) {
+    const reason = 'The appliance has not been started yet.'
+    return { code: 'NOT_STARTED', reason, next: 'caretaker up', since: undefined }
+  }
+  if (facts.wanted === 'down') {
+    return { code: 'STOPPED', reason: 'The appliance was stopped.', next: 'caretaker up', since: undefined }
+  }
+  if (facts.daemonEnded !== undefined) {
+    const reason = 'The daemon was ended, and has stopped everything.'
+    return { code: 'DAEMON_STOPPED', reason, next: START_DAEMON, since: facts.daemonEnded }
+  }
+  return undefined
 }
 
 function servingState(
@@ -158,6 +192,7 @@ function servingState(
       serving: false,
       state: 'failed',
       code: first?.code ?? 'NOTHING_RUNS',
+      what: first ? ofPart(first) : reason,
       reason,
       next: first?.next ?? 'caretaker up',
       since: first?.since,
@@ -168,13 +203,16 @@ function servingState(
       ...base,
       state: 'degraded',
       code: first.code,
+      what: ofPart(first),
       reason: `${first.part}: ${first.reason}`,
       next: first.next,
       since: first.since,
     }
   }
-  return { ...base, state: 'running', code: 'OK', reason: '', next: '', since: undefined }
+  return { ...base, state: 'running', code: 'OK', what: '', reason: '', next: '', since: undefined }
 }
+
+const ofPart = ({ part, what, reason }: PartProblem) => `${part}: ${what ?? visitorSentence(reason)}`
 
 function partsOf(facts: Facts, around: Surroundings): readonly PartProblem[] {
   const failed = Object.entries(facts.failures)
@@ -182,6 +220,7 @@ function partsOf(facts: Facts, around: Surroundings): readonly PartProblem[] {
     .map(([part, failure]) => ({
       part,
       code: failure.code,
+      what: visitorSentence(failure.what),
       reason: `${failure.what}: ${failure.why}`,
       next: failure.next,
       since: failure.since,

@@ -14,13 +14,14 @@ import { resolveSource } from '../release/resolve.ts'
 import { parseSource } from '../release/source.ts'
 import { listAppRecords, readAppRecord, updateAppRecord } from './app-records.ts'
 import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
+import { readFacts } from './facts.ts'
 import { writeConfig } from './keep-config.ts'
 import { type OpenedAppliance, openWithFile } from './open.ts'
 import { applianceSteps, planRemoveApp, planStopApp } from './plan-up.ts'
 import { previewUp } from './preview-up.ts'
 import { refreshGateway } from './refresh-gateway.ts'
 import { runningServices } from './stop-apps.ts'
-import { prepareStateFolder, type UpReport, upLocked } from './up.ts'
+import { prepareStateFolder, type UpReport, upLocked, whyNotStarted } from './up.ts'
 import { sourceOptions, wantedRelease } from './wanted-release.ts'
 
 export interface NewApp {
@@ -168,6 +169,7 @@ export async function removeApp(
         operations: [result],
         errors: result.errors,
         warnings: [],
+        not_started: null,
         exit_code: result.exit_code,
       }
     },
@@ -227,7 +229,7 @@ function unknownApp(appliance: Appliance, name: string): AppError {
   })
 }
 
-/** Stops the services of an application and starts them again, Postgres not. @throws AppError APP_UNKNOWN, LOCKED */
+/** Stops the services of an application and starts them again, Postgres not. @throws AppError APP_UNKNOWN, STEP_BLOCKED while none may run, LOCKED */
 export async function restartApp(
   { appliance }: OpenedAppliance,
   name: string,
@@ -236,6 +238,11 @@ export async function restartApp(
 ): Promise<UpReport> {
   assertApp(appliance, name)
   const { ports, stateFolder, folders, actor, pid } = appliance
+  const why = whyNotStarted(appliance, await readFacts(ports.files, stateFolder))
+  if (why !== undefined) {
+    const next = `End that first, then: caretaker app restart ${name}`
+    throw new AppError('STEP_BLOCKED', { what: `${name} was not restarted`, why, next })
+  }
   return withOperationLock(ports, stateFolder, { actor, purpose: `restart ${name}`, pid }, async () => {
     const services = (await runningServices(appliance)).get(name) ?? []
     const plan = planStopApp(appliance, name, services, { database: false, purpose: `stop ${name}` })

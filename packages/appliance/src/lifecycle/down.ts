@@ -3,7 +3,7 @@ import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { isNothingToDo, type Preview, previewPlan } from '@caretaker/steps/preview.ts'
 import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
 import { type Appliance, runnerFor } from './appliance.ts'
-import { updateFacts } from './facts.ts'
+import { type Facts, updateFacts } from './facts.ts'
 import { applianceSteps, planStopApp, planStopGateway } from './plan-up.ts'
 import { runningServices, stopApps } from './stop-apps.ts'
 import type { UpReport } from './up.ts'
@@ -20,9 +20,14 @@ export async function down(
   signal: AbortSignal,
 ): Promise<UpReport> {
   const { ports, stateFolder, actor, pid } = appliance
+  // What cannot be remembered is stopped all the same.
+  const note = (change: Partial<Facts>) =>
+    updateFacts(ports.files, stateFolder, () => change).catch(() => undefined)
   return withOperationLock(ports, stateFolder, { actor, purpose: 'stop the appliance', pid }, async () => {
-    if (options.remember)
-      await updateFacts(ports.files, stateFolder, () => ({ wanted: 'down', activity: undefined }))
+    const since = ports.clock.now().toISOString()
+    const activity = { kind: 'stopping', since, serving: false } as const
+    if (options.remember) await updateFacts(ports.files, stateFolder, () => ({ wanted: 'down', activity }))
+    else await note({ activity })
     const results: OperationResult[] = [...(await stopApps(appliance, emit, signal, { database: true }))]
     const registry = applianceSteps(appliance)
     const plan = planStopGateway(appliance)
@@ -34,11 +39,16 @@ export async function down(
     if (results.every((result) => result.outcome === 'done'))
       await ports.files.remove(appliance.folders.secrets)
     const failed = results.find((result) => result.outcome !== 'done')
+    await note({
+      activity: undefined,
+      ...(options.remember || failed ? {} : { daemonEnded: ports.clock.now().toISOString() }),
+    })
     return {
       nothing_to_do: results.length === 0,
       operations: results,
       errors: results.flatMap((result) => result.errors),
       warnings: [],
+      not_started: null,
       exit_code: failed?.exit_code ?? 0,
     }
   })

@@ -20,7 +20,7 @@ export interface ManualService {
 }
 
 export interface Activity {
-  readonly kind: 'starting' | 'updating' | 'recovering'
+  readonly kind: 'starting' | 'updating' | 'recovering' | 'stopping'
   readonly since: string
   readonly serving: boolean
 }
@@ -35,6 +35,8 @@ export interface Facts {
   /** Whether storage was ever initialised here: from then on an empty data volume is a loss, not a beginning. */
   readonly startedBefore: boolean
   readonly manual: ManualService | undefined
+  /** Since when everything is stopped because the daemon was told to end (ISO 8601); the next start ends that. */
+  readonly daemonEnded?: string | undefined
   /** By part: `appliance` or the name of an application. The first reason stays until the part works. */
   readonly failures: Readonly<Record<string, Failure>>
   /** The operation under way. Applications that are up are served meanwhile, unless `serving` is false. */

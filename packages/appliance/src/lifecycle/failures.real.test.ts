@@ -47,10 +47,20 @@ describe('applications that fail', () => {
     ])
     expect((await lab.get('good')).status).toBe(200)
     expect(await reason('exiting')).toMatchObject({ code: 'SERVICE_START_FAILED', status: 503 })
-    expect((await reason('exiting')).reason).toContain('the till is jammed')
-    expect((await reason('ill')).reason).toMatch(/health answers 500: no stock/)
-    expect((await reason('stuck')).reason).toContain('column "price" exists already')
-    expect((await reason('smoky')).reason).toContain('the shelf is empty')
+    const { parts } = await status((await lab.open()).appliance, process.pid)
+    for (const [app, detail] of [
+      ['exiting', 'the till is jammed'],
+      ['ill', 'health answers 500: no stock'],
+      ['stuck', 'column "price" exists already'],
+      ['smoky', 'the shelf is empty'],
+    ] as const) {
+      const part = parts.find((entry) => entry.part === app)
+      expect(part?.reason).toContain(detail)
+      // Visitors read the same sentence, without what the application wrote.
+      expect((await reason(app)).reason).toBe(part?.what)
+      expect(part?.reason).toBe(`${part?.what}: ${part?.reason.slice((part.what?.length ?? 0) + 2)}`)
+      expect((await lab.get(app)).body).not.toContain(detail)
+    }
     expect((await lab.get('parcels')).status).toBe(200)
   }, 60_000)
 

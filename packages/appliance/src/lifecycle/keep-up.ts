@@ -3,7 +3,7 @@ import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { serviceNamed } from '../application/application.ts'
 import { CRASH_LIMIT, decideRestart } from '../runtime/backoff.ts'
-import { readLogTail } from '../runtime/logs.ts'
+import { lastWords } from '../runtime/logs.ts'
 import { APPLIANCE, type ServiceStatus } from '../runtime/runtime.ts'
 import { POSTGRES_SERVICE, startDatabase } from './app-database.ts'
 import { readAppRecord } from './app-records.ts'
@@ -267,8 +267,7 @@ export class UpKeeper {
   ): Promise<void> {
     await learnSecrets(appliance)
     await appliance.runtime.gatherLogs().catch(() => undefined)
-    const lines = await readLogTail(appliance.ports.files, logFile, 3)
-    const said = lines.length === 0 ? '' : `; it last wrote: ${lines.join(' | ')}`
+    const said = await lastWords(appliance.ports.files, logFile, 3)
     const name = app === APPLIANCE ? service : `${app} ${service}`
     const failure: ErrorReport = {
       code: 'SERVICE_CRASH_LOOP',

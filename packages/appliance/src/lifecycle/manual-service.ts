@@ -101,6 +101,7 @@ function reportOf(results: readonly OperationResult[], error: ErrorReport | unde
     operations: results,
     errors: [...results.flatMap((result) => result.errors), ...(error ? [error] : [])],
     warnings: [],
+    not_started: null,
     exit_code: failed?.exit_code ?? error?.exit_code ?? 0,
   }
 }

@@ -1,12 +1,13 @@
 import { isAppError } from '@caretaker/kernel/errors.ts'
 import { formatBytes } from '@caretaker/kernel/units.ts'
+import { findLockHolder } from '@caretaker/steps/operation-lock.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
 import { jobProblems } from '../jobs/job-problems.ts'
 import { APPLIANCE, type DamagedRecord, type ServiceStatus } from '../runtime/runtime.ts'
 import { makeMetadataRoom, metadataLeft } from '../storage/space.ts'
 import type { StorageSpace } from '../storage/storage.ts'
 import type { Appliance } from './appliance.ts'
-import type { PartProblem } from './appliance-state.ts'
+import { type PartProblem, START_DAEMON } from './appliance-state.ts'
 import { lostStorage } from './check-storage.ts'
 import { readFacts } from './facts.ts'
 import { CADDY_SERVICE, GATEWAY_SERVICE } from './gateway-service.ts'
@@ -50,13 +51,15 @@ export async function seenProblems(
     next,
     since,
   }))
-  if (facts.wanted === 'down') return problems
+  // What does not run is not missed.
+  if (facts.wanted === 'down' || facts.daemonEnded !== undefined) return problems
+  if (facts.activity?.kind === 'stopping' && (await findLockHolder(ports, stateFolder))) return problems
   if (daemonPid === undefined && facts.startedBefore) {
     problems.push({
       part: 'daemon',
       code: 'DAEMON_UNREACHABLE',
       reason: 'no daemon runs, so nothing restarts what ends and no job runs',
-      next: 'Start it: "systemctl start caretaker" where it is installed, "npm start" in a clone, or "caretaker daemon"',
+      next: START_DAEMON,
       since,
     })
   }

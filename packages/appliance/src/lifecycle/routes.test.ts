@@ -3,7 +3,7 @@ import { parseConfig } from '../config/parse.ts'
 import { configText } from '../config/testing/fixture.ts'
 import { parseGatewayConfig } from '../gateway/parse-config.ts'
 import type { AppRecord } from './app-records.ts'
-import type { ApplianceState } from './appliance-state.ts'
+import { type ApplianceState, deriveState } from './appliance-state.ts'
 import { certificateNames, gatewayConfig, type RoutedApp } from './routes.ts'
 
 const NOW = '2026-01-02T00:00:00.000Z'
@@ -25,6 +25,7 @@ const { config } = parseConfig(
 const RUNNING: ApplianceState = {
   state: 'running',
   code: 'OK',
+  what: '',
   reason: '',
   next: '',
   since: undefined,
@@ -105,10 +106,30 @@ describe('gatewayConfig', () => {
   it('puts the whole in service mode with reason and planned end when nothing is served', () => {
     const until = '2026-01-03T00:00:00.000Z'
     const state = { ...RUNNING, state: 'manual-service', serving: false, code: 'MANUAL_SERVICE' } as const
-    const { service } = configFor({ ...state, reason: 'x'.repeat(3000), since: AT, until })
-    expect(service).toMatchObject({ code: 'MANUAL_SERVICE', since: AT, until })
-    expect(service?.reason).toHaveLength(2000)
-    expect(configFor({ ...state, reason: 'why' }).service?.since).toBe(NOW)
+    const { service } = configFor({ ...state, what: 'Moving', reason: 'Moving', since: AT, until })
+    expect(service).toMatchObject({ code: 'MANUAL_SERVICE', reason: 'Moving', since: AT, until })
+    expect(configFor({ ...state, what: 'why' }).service?.since).toBe(NOW)
+  })
+
+  it('tells visitors what failed, and nothing of the inside of the machine', () => {
+    const failure = {
+      code: 'POSTGRES_START_FAILED',
+      what: 'Postgres of shop does not serve',
+      why: 'its process ended; its log ends with: starting PostgreSQL 18.1 | could not open "/srv/data/base/5": pid 42',
+      next: 'Look at /var/lib/caretaker/logs/shop/postgres.log',
+      exit_code: 5,
+      since: AT,
+    } as const
+    const around = { standby: false, apps: [{ app: 'shop', served: false }], problems: [] } as const
+    const facts = { wanted: 'up', startedBefore: true, manual: undefined, activity: undefined } as const
+    for (const part of ['shop', 'appliance']) {
+      const state = deriveState({ ...facts, failures: { [part]: failure } }, around)
+      expect(state.reason).toContain('could not open "/srv/data/base/5"')
+      const { service, routes } = configFor(state, [routed('shop', undefined)])
+      const said = part === 'shop' ? 'shop: Postgres of shop does not serve' : failure.what
+      expect(service).toMatchObject({ code: failure.code, reason: said })
+      expect(routes.every(({ reason }) => !/\/srv|pid|18\.1/.test(reason?.reason ?? ''))).toBe(true)
+    }
   })
 
   it('is always one that the gateway takes', () => {

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts'
 import type { GatewayCertificate, GatewayConfig, Route, ServiceReason } from '../gateway/gateway-config.ts'
 import type { AppRecord } from './app-records.ts'
 import type { ApplianceState } from './appliance-state.ts'
+import { visitorSentence } from './visitor-sentence.ts'
 
 /** What the gateway needs to know of one application. */
 export interface RoutedApp {
@@ -45,11 +46,11 @@ export function gatewayConfig(
   }
 }
 
-/** The reason on the service page. What is only for the person responsible stays out of it. */
+/** The reason on the service page: what `status` says too, without the details. */
 export function serviceReason(state: ApplianceState, now: string): ServiceReason {
   return {
     code: state.code,
-    reason: state.reason.slice(0, 2000),
+    reason: state.what,
     ...(state.next === '' ? {} : { next: state.next.slice(0, 2000) }),
     since: state.since ?? now,
     ...(state.until === undefined ? {} : { until: state.until }),
@@ -102,7 +103,7 @@ function appReason(
   if (problem) {
     return {
       code: problem.code,
-      reason: problem.reason.slice(0, 2000),
+      reason: problem.what ?? visitorSentence(problem.reason),
       next: problem.next.slice(0, 2000),
       since: problem.since,
     }

@@ -8,6 +8,7 @@ import { APPLIANCE } from '../runtime/runtime.ts'
 import type { Surrounding } from './appliance.ts'
 import { foldersOf } from './folders.ts'
 import { CADDY_SERVICE, GATEWAY_SERVICE, gatewaySpec } from './gateway-service.ts'
+import { visitorSentence } from './visitor-sentence.ts'
 
 /**
  * Shows the service page with the reason why there is no config, so that whoever comes by reads it. Repeated it changes
@@ -32,7 +33,7 @@ export async function showUnconfigured(
     routes: [],
     service: {
       code: error.code,
-      reason: whyUnconfigured(error).slice(0, 2000),
+      reason: visitorSentence(error.what),
       next: error.next.slice(0, 2000),
       since: ports.clock.now().toISOString(),
     },
@@ -56,7 +57,7 @@ export function unconfiguredId(stateFolder: string): string {
   return `unconfigured-${sha256(stateFolder).slice(0, 12)}`
 }
 
-/** Why there is no config in force, with the place in the file: on the service page and in `status` alike. */
+/** Why there is no config in force, with the place in the file: in `status`. Visitors read what failed. */
 export function whyUnconfigured({ what, why, at }: AppError): string {
   return `${what}: ${why}${at?.line === undefined ? '' : ` (${at.file}:${at.line})`}`
 }

@@ -3,6 +3,7 @@ import type { Preview } from '@caretaker/steps/preview.ts'
 import type { OperationResult } from '@caretaker/steps/runner.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { adminAddress } from './app-database.ts'
+import { restartApp } from './apps.ts'
 import { down } from './down.ts'
 import { serviceOff, serviceOn } from './manual-service.ts'
 import { previewUp } from './preview-up.ts'
@@ -69,7 +70,14 @@ describe('up', () => {
   it('does nothing the second time, and journals no operation', async () => {
     const before = await lab.operations()
     const report = await bringUp()
-    expect(report).toEqual({ nothing_to_do: true, operations: [], errors: [], warnings: [], exit_code: 0 })
+    expect(report).toEqual({
+      nothing_to_do: true,
+      operations: [],
+      errors: [],
+      warnings: [],
+      not_started: null,
+      exit_code: 0,
+    })
     expect(await lab.operations()).toEqual(before)
   })
 
@@ -150,6 +158,15 @@ describe('manual service mode', () => {
     expect(await page()).toMatchObject({ code: 'MANUAL_SERVICE', reason: 'Moving <house>' })
     expect(await expectPreviewTaken()).toEqual([])
     expect(await state()).toMatchObject({ state: 'manual-service', serving: false, exit_code: 0 })
+    const report = await up(appliance, { firstStart: false }, quiet, never)
+    expect(report).toMatchObject({
+      exit_code: 0,
+      not_started: expect.stringContaining('caretaker service off'),
+    })
+    await expect(restartApp(await lab.open(), 'shop', quiet, never)).rejects.toMatchObject({
+      code: 'STEP_BLOCKED',
+      why: expect.stringContaining('service mode is on'),
+    })
     const running = (await appliance.runtime.list()).map(({ service }) => service)
     expect(running.toSorted()).toEqual(['gateway', 'postgres'])
   })

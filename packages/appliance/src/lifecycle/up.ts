@@ -33,6 +33,8 @@ export interface UpReport {
   readonly errors: readonly ErrorReport[]
   /** What does not keep anything from being served, as a certificate that could not be had. */
   readonly warnings: readonly ErrorReport[]
+  /** Why no application was started although all went well: service mode or standby, and what ends that. */
+  readonly not_started: string | null
   readonly exit_code: ExitCode
 }
 
@@ -66,7 +68,7 @@ export async function upLocked(
     await work.resume()
     if (await work.base(options)) {
       await work.strays()
-      if (appliance.config.standby !== false || (await work.facts()).manual) await work.onlyServicePage()
+      if (!(await work.mayStartApps())) await work.onlyServicePage()
       else await work.apps()
     }
     await work.certificates()
@@ -90,6 +92,7 @@ class UpWork {
   /** Interrupted starts: how they end does not count, since this run does the same anew. */
   readonly #superseded = new Set<string>()
   #cancelled = false
+  #notStarted: string | null = null
 
   constructor(appliance: Appliance, emit: EmitEvent, signal: AbortSignal) {
     this.#appliance = appliance
@@ -103,7 +106,7 @@ class UpWork {
 
   /** What a crash interrupted is finished first. */
   async resume(): Promise<void> {
-    await this.#change(() => ({ wanted: 'up' }))
+    await this.#change(() => ({ wanted: 'up', daemonEnded: undefined }))
     const { ports, folders } = this.#appliance
     for (const app of await listAppRecords(ports.files, folders.apps))
       await mendAppRecord(ports.files, folders.apps, app)
@@ -145,6 +148,12 @@ class UpWork {
     // The service user may have been created just now.
     this.#appliance = await openAppliance(appliance, appliance.config, appliance.configFile)
     return true
+  }
+
+  /** False in service mode and on standby. */
+  async mayStartApps(): Promise<boolean> {
+    this.#notStarted = whyNotStarted(this.#appliance, await this.facts()) ?? null
+    return this.#notStarted === null
   }
 
   async apps(): Promise<void> {
@@ -209,6 +218,7 @@ class UpWork {
       operations: this.#operations,
       errors: this.#errors,
       warnings: this.#warnings,
+      not_started: this.#notStarted,
       exit_code: codes.includes(5) ? 5 : (codes[0] ?? (this.#cancelled ? 130 : warned)),
     }
   }
@@ -300,6 +310,16 @@ class UpWork {
   #runner() {
     return runnerFor(this.#appliance, applianceSteps(this.#appliance), this.#emit)
   }
+}
+
+/** What keeps every application from being started because somebody wants it so, and what ends that. */
+export function whyNotStarted(
+  { config }: Pick<Appliance, 'config'>,
+  { manual }: Pick<Facts, 'manual'>,
+): string | undefined {
+  if (manual) return `service mode is on (${manual.reason}); "caretaker service off" ends it`
+  if (config.standby === false) return undefined
+  return 'the config says "standby"; set it to false there, then "caretaker up"'
 }
 
 /** The folders that every operation needs, with the rights they need. */

@@ -1,6 +1,6 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
-import { readLogTail } from './logs.ts'
+import { lastWords } from './logs.ts'
 import type { Runtime, ServiceSpec } from './runtime.ts'
 
 /**
@@ -16,10 +16,10 @@ export async function waitCompleted(
   const { exitCode, signal: endedBy } = await runtime.waitForExit(spec.app, spec.service, signal)
   await runtime.stop(spec.app, spec.service)
   if (exitCode === 0) return
-  const log = await readLogTail(files, spec.logFile, 5)
+  const said = await lastWords(files, spec.logFile, 5)
   throw new AppError('SERVICE_START_FAILED', {
     what: `The service ${spec.service} of ${spec.app} did not do its work`,
-    why: `it ended with ${exitCode ?? endedBy ?? 'an unknown code'}${log.length === 0 ? '' : `; it last wrote: ${log.join(' | ')}`}`,
+    why: `it ended with ${exitCode ?? endedBy ?? 'an unknown code'}${said}`,
     next: `Run "caretaker logs ${spec.app} ${spec.service}" and correct what it complains about, then "caretaker up"`,
   })
 }

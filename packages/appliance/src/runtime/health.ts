@@ -4,7 +4,7 @@ import { lastLines } from '@caretaker/ports/command.ts'
 import { waitUntil } from '@caretaker/ports/deadline.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import { foreignListener } from './foreign-listener.ts'
-import { readLogTail } from './logs.ts'
+import { lastWords } from './logs.ts'
 import { type HealthSpec, LOOPBACK, type Runtime, type ServiceSpec } from './runtime.ts'
 
 type HealthPorts = Pick<Ports, 'network' | 'machine' | 'clock' | 'files'>
@@ -88,8 +88,7 @@ export async function waitHealthy(
   if (reached === 'healthy') return
   if (signal.aborted) throw cancelled(`${spec.service} of ${spec.app}`)
   await runtime.gatherLogs().catch(() => undefined)
-  const log = await readLogTail(ports.files, spec.logFile, 5)
-  const said = log.length === 0 ? '' : `; it last wrote: ${log.join(' | ')}`
+  const said = await lastWords(ports.files, spec.logFile, 5)
   const name = `${spec.service} of ${spec.app}`
   const next = `Run "caretaker logs ${spec.app} ${spec.service}" and correct what it complains about, then "caretaker up"`
   if (reached === 'ended') {

@@ -1,4 +1,5 @@
 import { MIB } from '@caretaker/kernel/units.ts'
+import { LOOKED_AT, lastLines } from '@caretaker/ports/command.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 
 /** A log file is set aside at this size; with {@link KEPT_LOGS} older ones this bounds the logs of one service. */
@@ -14,6 +15,16 @@ export async function readLogTail(
   const lines = linesOf(await files.readText(path))
   if (lines.length >= count) return lines.slice(-count)
   return [...linesOf(await files.readText(`${path}.1`)), ...lines].slice(-count)
+}
+
+/** What a log says last, as the end of a sentence, {@link lastLines}; empty when it says nothing. */
+export async function lastWords(
+  files: Pick<Files, 'readText'>,
+  path: string,
+  count: number,
+): Promise<string> {
+  const said = lastLines((await readLogTail(files, path, count * LOOKED_AT)).join('\n'), count)
+  return said === '' ? '' : `; it last wrote: ${said}`
 }
 
 function linesOf(text = ''): readonly string[] {
