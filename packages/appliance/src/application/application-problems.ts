@@ -8,6 +8,8 @@ import { wiringNames, wiringNamesOf } from './wiring.ts'
 /** What folders, logs and containers can be named by. */
 const NAME = /^[a-z]([a-z0-9_-]{0,38}[a-z0-9])?$/
 const NAME_RULE = 'Use a-z, 0-9, "_" and "-", beginning with a letter, at most 40 characters'
+/** Services that caretaker adds to an application: records, logs and commands go by the name. */
+const RESERVED_SERVICES: ReadonlySet<string> = new Set(['postgres'])
 const SECRET_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,39}$/
 
 /** What is wrong between the parts of an application whose parts are each of the right shape. */
@@ -32,6 +34,15 @@ function nameProblems(app: Application, compose: ComposeFile): readonly Problem[
       .filter(([, name]) => !NAME.test(name))
       .map(([path, name]) =>
         invalid(path, `"${name}" cannot be a name: it becomes part of paths`, NAME_RULE),
+      ),
+    ...app.services
+      .filter(({ name }) => RESERVED_SERVICES.has(name))
+      .map(({ name }) =>
+        refused(
+          ['services', name],
+          `"${name}" is the name of the Postgres that caretaker runs for an application`,
+          'Give the service another name; for a database take it out and write "database: {}" in x-caretaker',
+        ),
       ),
     ...app.secrets
       .filter(({ name, source }) => !SECRET_NAME.test(name) || !SECRET_NAME.test(source))

@@ -1,6 +1,15 @@
 import { AppError, messageOf, type SourcePosition } from '@caretaker/kernel/errors.ts'
 import { KIB } from '@caretaker/kernel/units.ts'
-import { type Document, isMap, isNode, isScalar, LineCounter, type Node, parseAllDocuments } from 'yaml'
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  visit,
+} from 'yaml'
 import type { KeyPath } from '../config/problem.ts'
 
 /** Far above any compose file a person writes. */
@@ -49,6 +58,11 @@ function read(file: string, text: string): ComposeDocument {
   if (second) throw syntaxError(position(second.range[0]), 'it holds more than one YAML document')
   const [problem] = document.errors
   if (problem) throw syntaxError(position(problem.pos[0]), problem.message)
+  const prototype = findPrototypeKey(document)
+  if (prototype) {
+    const why = 'the key "__proto__" is not accepted'
+    throw syntaxError(position(prototype.range?.[0] ?? 0), why, 'Choose another name')
+  }
   const value = document.toJS({ maxAliasCount: 1000 }) as unknown
   if (!isBounded(value, 0, { left: MOST_VALUES }))
     throw syntaxError({ file }, 'its values are nested too deeply or repeated too often')
@@ -62,6 +76,19 @@ function read(file: string, text: string): ComposeDocument {
       return { file, line: 1 }
     },
   }
+}
+
+/** A key that JavaScript keeps for itself: what stands under it would be left out without a word. */
+function findPrototypeKey(document: Document.Parsed): Node | undefined {
+  let found: Node | undefined
+  visit(document, {
+    Pair(_place, { key }) {
+      if (!isScalar(key) || key.value !== '__proto__') return undefined
+      found = key
+      return visit.BREAK
+    },
+  })
+  return found
 }
 
 /** Whether the value can be walked: aliases can make one that has no end. */
@@ -84,11 +111,15 @@ function keyNode(document: Document.Parsed, path: KeyPath): Node | undefined {
   return isNode(node) ? node : undefined
 }
 
-function syntaxError(at: SourcePosition, why: string): AppError {
+function syntaxError(
+  at: SourcePosition,
+  why: string,
+  next = 'Correct the YAML; "docker compose config" or an editor with a YAML mode shows the place',
+): AppError {
   return new AppError('COMPOSE_SYNTAX', {
     what: `The compose file ${at.file} cannot be read`,
     why,
-    next: 'Correct the YAML; "docker compose config" or an editor with a YAML mode shows the place',
+    next,
     at,
   })
 }

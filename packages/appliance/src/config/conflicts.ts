@@ -1,4 +1,5 @@
 import type { Config } from './config.ts'
+import { ownEntryAt } from './own-entries.ts'
 import type { KeyPath } from './problem.ts'
 import { findTlsConflicts } from './tls-conflicts.ts'
 
@@ -64,6 +65,12 @@ function findSettingConflicts({ gateway, storage, recover }: Config): Conflict[]
       why: 'gateway.proxy_protocol is true, but gateway.trusted_proxies names nobody who may use it',
       next: 'Name the ranges of the load balancers in trusted_proxies, or write false',
     })
+  }
+  for (const key of ['data', 'volatile'] as const) {
+    const own = ownEntryAt(storage[key])
+    if (own === undefined) continue
+    const why = `the folder storage.${key} (${storage[key]}) lies on ${own}, which caretaker needs for itself`
+    conflicts.push({ path: ['storage', key], why, next: `Give it a folder of its own, as "${key}"` })
   }
   const [data, volatile] = [trim(storage.data), trim(storage.volatile)]
   if (data === volatile || data.startsWith(`${volatile}/`) || volatile.startsWith(`${data}/`)) {

@@ -35,14 +35,23 @@ describe('--until', () => {
     expect(parseUntil(text, now)).toBe(at)
   })
 
-  it.each(['', 'tomorrow', '24:00', '12:60', '18.30', '2026-13-01', '1', '20 Nov 2027', '-1:00'])(
-    '"%s" is refused with an example',
-    (text) => {
-      expect(() => parseUntil(text, now)).toThrow(
-        expect.objectContaining({ code: 'USAGE', next: expect.stringContaining('--until 18:30') }),
-      )
-    },
-  )
+  it.each([
+    '',
+    'tomorrow',
+    '24:00',
+    '12:60',
+    '18.30',
+    '2026-13-01',
+    '2027-02-30T10:00:00Z',
+    '2027-04-31',
+    '1',
+    '20 Nov 2027',
+    '-1:00',
+  ])('"%s" is refused with an example', (text) => {
+    expect(() => parseUntil(text, now)).toThrow(
+      expect.objectContaining({ code: 'USAGE', next: expect.stringContaining('--until 18:30') }),
+    )
+  })
 
   it('refuses a time that has passed', () => {
     expect(() => parseUntil('2026-11-19T00:00:00Z', now)).toThrow(

@@ -113,7 +113,7 @@ function reportOf(results: readonly OperationResult[], error: ErrorReport | unde
 export function parseUntil(text: string, now: Date): string {
   const clock = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(text)
   const at = clock ? nextTime(Number(clock[1]), Number(clock[2]), now) : new Date(text)
-  if (Number.isNaN(at.getTime()) || (!clock && !/^\d{4}-\d\d-\d\d/.test(text))) {
+  if (Number.isNaN(at.getTime()) || (!clock && !beginsWithDay(text))) {
     throw new AppError('USAGE', {
       what: 'Service mode was not switched on',
       why: `"${text}" is no time`,
@@ -128,6 +128,14 @@ export function parseUntil(text: string, now: Date): string {
     })
   }
   return at.toISOString()
+}
+
+/** Whether the text begins with a day of the calendar: `Date` takes 30 February for 2 March. */
+function beginsWithDay(text: string): boolean {
+  const day = /^\d{4}-\d\d-\d\d/.exec(text)?.[0]
+  if (day === undefined) return false
+  const at = new Date(`${day}T00:00:00Z`)
+  return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(day)
 }
 
 function nextTime(hours: number, minutes: number, now: Date): Date {
