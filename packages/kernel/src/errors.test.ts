@@ -52,6 +52,7 @@ describe('toAppError', () => {
     ['EROFS', 'READ_ONLY'],
     ['EACCES', 'NO_PERMISSION'],
     ['EPERM', 'NO_PERMISSION'],
+    ['EISDIR', 'STATE_DAMAGED'],
     ['ENOENT', 'INTERNAL'],
   ] as const)('makes %s of the operating system a %s that names the path', (code, expected) => {
     const error = toAppError(Object.assign(new Error(`${code}: /data/x`), { code, path: '/data/x' }))

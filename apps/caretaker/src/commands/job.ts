@@ -159,7 +159,7 @@ function renderJobs(
 }
 
 function renderHistory({ job, runs }: { job: string; runs: readonly JobRun[] }, style: Style): string {
-  if (runs.length === 0) return `${job} has not run yet.`
+  if (runs.length === 0) return `No run of ${job} is remembered.`
   const rows = runs.map((run) => [
     run.run,
     run.scheduled_for ?? '-',

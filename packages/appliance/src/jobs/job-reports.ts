@@ -107,7 +107,7 @@ export async function readJobLog(appliance: Appliance, name: string, run?: strin
   if (!chosen) {
     throw new AppError('JOB_RUN_UNKNOWN', {
       what: `There is no log of the job ${name}`,
-      why: run === undefined ? 'it has not run yet' : `no run "${run}" is remembered`,
+      why: run === undefined ? 'no run of it is remembered' : `no run "${run}" is remembered`,
       next: run === undefined ? `caretaker job run ${name}` : `caretaker job history ${name}`,
     })
   }

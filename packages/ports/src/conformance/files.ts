@@ -22,6 +22,13 @@ export function describeFiles(name: string, make: () => Promise<FilesUnderTest>)
     })
     afterEach(() => world.cleanUp?.())
 
+    it('refuses a folder where a file is read, naming it', async () => {
+      await files.makeFolder(at('folder'))
+      const refusal = { code: 'EISDIR', path: at('folder') }
+      await expect(files.readText(at('folder'))).rejects.toMatchObject(refusal)
+      await expect(files.read(at('folder'))).rejects.toMatchObject(refusal)
+    })
+
     it('gives undefined for what is missing', async () => {
       await files.write(at('file'), 'x')
       for (const path of [at('none'), at('none/below'), at('file/below')]) {

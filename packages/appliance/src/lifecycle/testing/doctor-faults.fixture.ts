@@ -12,7 +12,7 @@ import { updateFacts } from '../facts.ts'
 import { up } from '../up.ts'
 import { certificateFaults } from './certificate-faults.fixture.ts'
 import type { Lab } from './lab.fixture.ts'
-import { changeMode, damage, halve, type Mend, makeFolder, moveAway, plant } from './mendable.fixture.ts'
+import { changeMode, damage, type Mend, makeFolder, moveAway, plant } from './mendable.fixture.ts'
 import { stateFileFaults } from './state-file-faults.fixture.ts'
 
 /** What the doctor looks with, where that differs from the machine. */
