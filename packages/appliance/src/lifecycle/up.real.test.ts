@@ -3,6 +3,7 @@ import type { Preview } from '@caretaker/steps/preview.ts'
 import type { OperationResult } from '@caretaker/steps/runner.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { adminAddress } from './app-database.ts'
+import { execInApp } from './app-exec.ts'
 import { restartApp } from './apps.ts'
 import { down } from './down.ts'
 import { serviceOff, serviceOn } from './manual-service.ts'
@@ -98,6 +99,23 @@ describe('up', () => {
     await kill('gateway', '-')
     expect(await expectPreviewTaken()).toEqual(['appliance/gateway.start'])
     expect((await lab.get('shop')).status).toBe(200)
+  })
+
+  it('tells a command that runs meanwhile that its Postgres is down, before the command speaks', async () => {
+    await kill('postgres')
+    const lines: string[] = []
+    const command = { app: 'shop', service: undefined, command: ['node', '--version'] }
+    const { appliance } = await lab.open()
+    const result = await execInApp(appliance, command, (line) => void lines.push(line), never)
+    expect(result.exitCode).toBe(0)
+    expect(lines).toEqual([
+      expect.stringMatching(/^caretaker: Postgres of shop does not serve: .+; next: caretaker up$/),
+      expect.stringMatching(/^v\d+/),
+    ])
+    expect((await bringUp()).errors).toEqual([])
+    lines.length = 0
+    await execInApp((await lab.open()).appliance, command, (line) => void lines.push(line), never)
+    expect(lines).toEqual([expect.stringMatching(/^v\d+/)])
   })
 
   it('restarts the service whose environment the config changes, as shown', async () => {
