@@ -230,6 +230,19 @@ it('keeps what was written over down and up', async () => {
   expect(await sql('SELECT answer FROM kept')).toEqual([{ answer: 42 }])
 })
 
+it('says while it stops for a daemon that ends that it does, and then why nothing runs', async () => {
+  const { appliance } = await lab.open()
+  const seen: ReturnType<typeof state>[] = []
+  const look = () => void seen.push(status(appliance, undefined))
+  expect(await down(appliance, { remember: false }, look, never)).toMatchObject({ errors: [] })
+  expect(await seen[0]).toMatchObject({ state: 'stopped', code: 'STOPPING', exit_code: 0, parts: [] })
+  const after = await status(appliance, undefined)
+  expect(after).toMatchObject({ state: 'stopped', code: 'DAEMON_STOPPED', exit_code: 0, parts: [] })
+  expect(after.next).toContain('caretaker daemon')
+  expect((await bringUp()).errors).toEqual([])
+  expect(await state()).toMatchObject({ state: 'running', code: 'OK' })
+})
+
 it.each(['running', 'stopped'])(
   'makes its own passwords anew when they are lost while it is %s',
   async (how) => {
