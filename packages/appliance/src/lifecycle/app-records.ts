@@ -97,9 +97,15 @@ export async function mendAppRecord(files: Files, appsFolder: string, app: strin
   const [first, copy] = await readBoth(files, appsFolder, app)
   const whole = typeof first === 'object' ? first : typeof copy === 'object' ? copy : undefined
   if (!whole || JSON.stringify(first) === JSON.stringify(copy)) return
-  if (first === 'damaged') await files.rename(path, `${path}.damaged`)
-  if (copy === 'damaged') await files.rename(copyPath, `${copyPath}.damaged`)
+  if (first === 'damaged') await setAside(files, path)
+  if (copy === 'damaged') await setAside(files, copyPath)
   await writeBoth(files, appsFolder, app, whole)
+}
+
+/** In the place of what was set aside before: a folder, which may be there for a file, could not replace a file. */
+async function setAside(files: Files, path: string): Promise<void> {
+  await files.remove(`${path}.damaged`)
+  await files.rename(path, `${path}.damaged`)
 }
 
 async function writeBoth(

@@ -112,6 +112,20 @@ describe('app records', () => {
     },
   )
 
+  it('are mended again and again, whatever lies in their place', async () => {
+    await updateAppRecord(files, '/state/apps', 'shop', record)
+    for (const spoil of [
+      () => files.write(FIRST, '{'),
+      () => files.makeFolder(FIRST),
+      () => files.write(FIRST, ''),
+    ]) {
+      await files.remove(FIRST)
+      await spoil()
+      await mendAppRecord(files, '/state/apps', 'shop')
+      expect(JSON.parse((await files.readText(FIRST)) ?? '')).toMatchObject(record)
+    }
+  })
+
   it('set aside by a person, one comes back from its copy', async () => {
     await updateAppRecord(files, '/state/apps', 'shop', record)
     await files.rename(FIRST, `${FIRST}.damaged`)
