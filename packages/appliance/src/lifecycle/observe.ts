@@ -90,16 +90,24 @@ async function lastUpstream(appliance: Appliance, app: string): Promise<Observed
   return last?.routes.find((route) => route.app === app)?.upstream
 }
 
-/** The state of the appliance now, with the problems that were just seen. */
+/**
+ * The state of the appliance now, with the problems that were just seen. `isTended`: a daemon runs, or the caller acts
+ * itself; then it counts no more that an earlier daemon has stopped everything.
+ */
 export async function observeState(
   appliance: Appliance,
   problems: readonly PartProblem[] = [],
+  isTended = true,
 ): Promise<ApplianceState> {
   const { ports, stateFolder } = appliance
   const known = await readFacts(ports.files, stateFolder)
   // Without a holder of the lock nobody is at it any more: whoever began it was killed.
   const isUnderWay = known.activity !== undefined && (await findLockHolder(ports, stateFolder)) !== undefined
-  const facts = isUnderWay ? known : { ...known, activity: undefined }
+  const facts = {
+    ...known,
+    activity: isUnderWay ? known.activity : undefined,
+    daemonEnded: isTended ? undefined : known.daemonEnded,
+  }
   const apps = await observeApps(appliance)
   const since = ports.clock.now().toISOString()
   const troubles = apps.flatMap(({ app, trouble }) => (trouble ? [troubleOf(app, trouble, since)] : []))

@@ -52,7 +52,8 @@ export async function seenProblems(
     since,
   }))
   // What does not run is not missed.
-  if (facts.wanted === 'down' || facts.daemonEnded !== undefined) return problems
+  const isEnded = daemonPid === undefined && facts.daemonEnded !== undefined
+  if (facts.wanted === 'down' || isEnded) return problems
   if (facts.activity?.kind === 'stopping' && (await findLockHolder(ports, stateFolder))) return problems
   if (daemonPid === undefined && facts.startedBefore) {
     problems.push({

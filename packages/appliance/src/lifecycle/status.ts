@@ -81,7 +81,7 @@ export async function status(
     // What is damaged is said by its part; the rest is told all the same.
     reportCertificates(appliance, false).catch(() => undefined),
   ])
-  const state = await observeState(appliance, [...known, ...problems])
+  const state = await observeState(appliance, [...known, ...problems], daemonPid !== undefined)
   const { https } = gateway ?? {}
   return {
     ...state,

@@ -239,6 +239,8 @@ it('says while it stops for a daemon that ends that it does, and then why nothin
   const after = await status(appliance, undefined)
   expect(after).toMatchObject({ state: 'stopped', code: 'DAEMON_STOPPED', exit_code: 0, parts: [] })
   expect(after.next).toContain('caretaker daemon')
+  // A daemon that came since and starts nothing is told as what it is.
+  expect(await state()).toMatchObject({ state: 'failed', serving: false })
   expect((await bringUp()).errors).toEqual([])
   expect(await state()).toMatchObject({ state: 'running', code: 'OK' })
 })
