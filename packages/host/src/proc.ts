@@ -8,6 +8,7 @@ export interface ProcessStat {
   /** One letter; Z and X have ended. */
   readonly state: string
   readonly groupId: number
+  readonly parentPid: number
   /** Clock ticks between the boot and the start of the process. */
   readonly startTicks: number
 }
@@ -22,7 +23,13 @@ export function readStat(pid: number): ProcessStat | undefined {
   }
   // The second field is the program's name in parentheses and may itself hold spaces and parentheses.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return { pid, state: fields[0] ?? 'X', groupId: Number(fields[2]), startTicks: Number(fields[19]) }
+  return {
+    pid,
+    state: fields[0] ?? 'X',
+    groupId: Number(fields[2]),
+    parentPid: Number(fields[1]),
+    startTicks: Number(fields[19]),
+  }
 }
 
 export function hasEnded(stat: ProcessStat): boolean {

@@ -2,6 +2,7 @@ import type { Processes, ProcessIdentity, ProcessLabel } from '@caretaker/ports/
 import { DetachedProcesses, LABEL_VARIABLE } from './detached.ts'
 import { hasEnded, isIdentityAlive, listPids, readBootId, readStat, readVariable } from './proc.ts'
 import { killGroup, runCommand } from './run-command.ts'
+import { findStrays } from './strays.ts'
 
 /** The processes of this machine, known through /proc: Linux only. */
 export function createProcesses(): Processes {
@@ -12,6 +13,7 @@ export function createProcesses(): Processes {
     isAlive: async (identity) => isIdentityAlive(identity),
     waitForExit: (identity, signal) => detached.waitForExit(identity, signal),
     signal: async (identity, signal) => signalGroup(identity, signal),
+    findStrays,
     findByLabel: async (appliance) => {
       const found = await Promise.all((await listPids()).map(describe))
       return found

@@ -8,6 +8,7 @@ import type {
   Processes,
   ProcessIdentity,
   ProcessLabel,
+  StrayProcess,
 } from './process.ts'
 
 type Result = Partial<CommandResult>
@@ -106,6 +107,11 @@ export class FakeProcesses implements Processes {
     return [...this.#processes.values()]
       .filter((entry) => entry.exit === undefined && entry.label.appliance === appliance)
       .map(({ identity, label }) => ({ identity, label }))
+  }
+
+  /** No process of the fake starts others. */
+  async findStrays(): Promise<readonly StrayProcess[]> {
+    return []
   }
 
   #add(label: ProcessLabel, command: DetachedCommand | undefined): ProcessIdentity {

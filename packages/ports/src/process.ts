@@ -62,6 +62,13 @@ export interface FoundProcess {
   readonly label: ProcessLabel
 }
 
+/** A process that carries no label, that none of whose parents does, and whose starter has ended. */
+export interface StrayProcess {
+  readonly identity: ProcessIdentity
+  /** Name of its program, at most 15 characters. */
+  readonly name: string
+}
+
 export interface ProcessExit {
   readonly exitCode: number | undefined
   readonly signal: string | undefined
@@ -88,4 +95,9 @@ export interface Processes {
   signal(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<void>
   /** Living processes with the label of this appliance, whoever started them. Includes children that inherited it. */
   findByLabel(appliance: string): Promise<readonly FoundProcess[]>
+  /**
+   * Living processes of this user that have thrown their label away: started by a service with an environment of its
+   * own, and left behind by it.
+   */
+  findStrays(uid: number): Promise<readonly StrayProcess[]>
 }

@@ -155,15 +155,25 @@ async function applications({ appliance }: Scene): Promise<readonly Found[]> {
 }
 
 async function leftovers({ appliance }: Scene): Promise<readonly Found[]> {
-  const { ports, runtime, config, folders } = appliance
+  const { ports, runtime, config, folders, serviceUser } = appliance
   const known = new Set((await runtime.list()).map(({ app, service }) => `${app}/${service}`))
-  return (await findOwnProcesses(ports.processes, config.id, folders.processes))
+  // The service user has no other processes; an ordinary user's own ones are nobody's business.
+  const strays = serviceUser ? await ports.processes.findStrays(serviceUser.uid) : []
+  const unremembered = (await findOwnProcesses(ports.processes, config.id, folders.processes))
     .filter(({ label }) => !label.service.startsWith('run@') && !known.has(`${label.app}/${label.service}`))
     .map(({ identity, label }) => ({
       code: 'PROCESS_LEFTOVER',
       what: `process ${identity.pid} runs ${label.service} of ${label.app}, and nothing remembers it`,
       next: '"caretaker up" ends it',
     }))
+  return [
+    ...unremembered,
+    ...strays.map(({ identity: { pid }, name }) => ({
+      code: 'PROCESS_LEFTOVER' as const,
+      what: `process ${pid} (${name}) runs as the service user, and no service that runs has started it`,
+      next: `A service left it behind. Look at it ("ps -fp ${pid}"), then end it: kill ${pid}`,
+    })),
+  ]
 }
 
 async function plannedEnd({ appliance: { ports, stateFolder } }: Scene): Promise<readonly Found[]> {

@@ -12,6 +12,7 @@ import { updateFacts } from '../facts.ts'
 import { up } from '../up.ts'
 import { certificateFaults } from './certificate-faults.fixture.ts'
 import type { Lab } from './lab.fixture.ts'
+import { leaveBehind } from './left-behind.fixture.ts'
 import { changeMode, damage, type Mend, makeFolder, moveAway, plant } from './mendable.fixture.ts'
 import { stateFileFaults } from './state-file-faults.fixture.ts'
 
@@ -306,6 +307,10 @@ export function faultsOf(lab: Lab, folders: DoctorFolders): readonly Fault[] {
       'PROCESS_LEFTOVER',
       () => damage(at('processes', 'kiosk.web.json'), undefined),
     ],
+    // An ordinary user has processes of their own, which nobody asks after.
+    ...(process.getuid?.() === 0
+      ? [['process that a service has left behind', 'PROCESS_LEFTOVER', () => leaveBehind(lab)] as const]
+      : []),
     ['Postgres killed', 'SERVICE_START_FAILED', () => killed('shop', 'postgres')],
     [
       'Postgres that knows another password',

@@ -1,0 +1,17 @@
+import { spawnSync } from 'node:child_process'
+import type { Lab } from './lab.fixture.ts'
+import type { Mend } from './mendable.fixture.ts'
+
+/** Started by a program that ends at once, with an environment of its own. */
+const PROGRAM = `
+  const child = require('node:child_process').spawn('/bin/sleep', ['600'], { env: {}, stdio: 'ignore', detached: true })
+  child.unref()
+  console.log(child.pid)`
+
+/** A process of the service user that no service has any more. */
+export async function leaveBehind(lab: Lab): Promise<Mend> {
+  const { serviceUser } = (await lab.open()).appliance
+  const { stdout } = spawnSync(process.execPath, ['-e', PROGRAM], { env: {}, ...serviceUser })
+  const pid = Number(String(stdout))
+  return async () => void process.kill(pid, 'SIGKILL')
+}
