@@ -167,8 +167,9 @@ describe.each(PEOPLE)('an appliance of $who', ({ workshop: openWorkshop, isNobod
         'operation show': ['operation', 'show', operations[0]?.operation ?? ''],
         completion: ['completion', 'bash'],
       }
-      // Each of these has a test of its own: they wait, need a daemon, or need an operation that is unfinished.
-      const elsewhere = ['daemon', 'page', 'job stop', 'operation resume', 'operation undo']
+      // Each of these has a test of its own: they wait, need a daemon or an unfinished operation, or change this machine.
+      const waiting = ['daemon', 'page', 'job stop', 'operation resume', 'operation undo']
+      const elsewhere = [...waiting, 'install', 'uninstall']
       for (const definition of COMMANDS.filter((entry) => !entry.hidden && !elsewhere.includes(entry.name))) {
         const words = lines[definition.name] ?? definition.name.split(' ')
         const ran = await appliance.run('--json', ...words)

@@ -27,7 +27,8 @@ beforeAll(async () => {
   const options = { around: lab.around, configFile: lab.configFile, places, pagePort: 0, signal: stop.signal }
   keeper = new Keeper(options, createDaemonLog(lab.ports, logFile()))
   kept = keeper.run(stop.signal)
-  await eventually('it is up', async () => (await stateNow()).state === 'running')
+  await eventually('it is up', async () => (await told('the appliance is up')) > 0)
+  expect((await stateNow()).state).toBe('running')
   await eventually('the jobs have a schedule', async () => (await scheduleOf('space-check')) !== undefined)
 }, 60_000)
 afterAll(async () => {
@@ -40,7 +41,7 @@ async function eventually(what: string, isSo: () => Promise<boolean>): Promise<v
   const deadline = performance.now() + 45_000
   while (!(await isSo().catch(() => false))) {
     if (performance.now() > deadline)
-      throw new Error(`not within 45 s: ${what}\n${await readFile(logFile(), 'utf8')}`)
+      throw new Error(`not within 45 s: ${what}\n${await readFile(logFile(), 'utf8').catch(String)}`)
     await pause(50)
   }
 }

@@ -68,7 +68,7 @@ export async function openAcmeSession(
   deps: { readonly network: Pick<Network, 'request'>; readonly clock: Clock },
   settings: AcmeSettings,
 ): Promise<AcmeSession> {
-  const library = await import('acme-client')
+  const library = await import('./library.ts')
   const transport = new AcmeTransport(deps, settings.ca)
   const { externalAccount } = settings
   const client: Client = new library.Client({

@@ -3,7 +3,7 @@ import { messageOf } from '@caretaker/kernel/errors.ts'
 import { SECOND_MS } from '@caretaker/kernel/time.ts'
 import type { Clock } from '@caretaker/ports/clock.ts'
 import type { HttpResponse, Network } from '@caretaker/ports/network.ts'
-import type * as AcmeLibrary from 'acme-client'
+import type * as AcmeLibrary from './library.ts'
 import { AcmeProblem, AcmeUnreachable, parseRetryAfter } from './problem.ts'
 
 /** A directory that takes longer has trouble; the next try comes anyway. */
@@ -12,7 +12,7 @@ const ANSWER_MS = 20 * SECOND_MS
 const BAD_NONCES = 10
 const BAD_NONCE = 'urn:ietf:params:acme:error:badNonce'
 
-type Library = typeof AcmeLibrary
+type Library = Pick<typeof AcmeLibrary, 'axios'>
 
 /** What the HTTP client inside acme-client hands to its adapter, as far as it is used here. */
 interface Outgoing {

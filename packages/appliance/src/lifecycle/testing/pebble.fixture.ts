@@ -17,6 +17,10 @@ const clock = createClock()
 
 /** How Pebble behaves from its next start on. */
 export interface PebbleShape {
+  /** Address of this machine at which its directory is reached [127.0.0.1]. */
+  readonly at?: string
+  /** What its DNS says of every name that nobody has set [127.0.0.1]. */
+  readonly everyName?: string
   /** Port at which it looks for HTTP-01 answers. */
   readonly httpPort: number
   /** Lifetime of what it issues, in seconds [90 days]. */
@@ -56,7 +60,8 @@ export async function openPebble(folder: string, shape: PebbleShape): Promise<Pe
   const [port, inner, management, dnsPort, dnsManagement, tlsPort] = await Promise.all(
     Array.from({ length: 6 }, () => network.freePort()),
   )
-  const files = await makeTls(folder)
+  const at = shape.at ?? '127.0.0.1'
+  const files = await makeTls(folder, at)
   const dns = `http://127.0.0.1:${dnsManagement}`
   const dnsOptions = {
     '-dns01': `127.0.0.1:${dnsPort}`,
@@ -64,7 +69,7 @@ export async function openPebble(folder: string, shape: PebbleShape): Promise<Pe
     '-http01': '',
     '-https01': '',
     '-tlsalpn01': '',
-    '-defaultIPv4': '127.0.0.1',
+    '-defaultIPv4': shape.everyName ?? '127.0.0.1',
     '-defaultIPv6': '',
   }
   const dnsServer = spawn('pebble-challtestsrv', Object.entries(dnsOptions).flat(), { stdio: 'ignore' })
@@ -73,7 +78,7 @@ export async function openPebble(folder: string, shape: PebbleShape): Promise<Pe
   let now = shape
   const seen: string[] = []
   const pebble: Pebble = {
-    directory: `https://127.0.0.1:${port}/dir`,
+    directory: `https://${at}:${port}/dir`,
     trustedCa: files.ca,
     dns,
     seen,
@@ -128,7 +133,7 @@ export async function openPebble(folder: string, shape: PebbleShape): Promise<Pe
           incoming.pipe(onward)
         },
       )
-      proxy.listen(port, '127.0.0.1')
+      proxy.listen(port, at)
       await once(proxy, 'listening')
     },
     async setDns(call, body) {
@@ -152,14 +157,14 @@ interface TlsFiles {
   readonly key: string
 }
 
-async function makeTls(folder: string): Promise<TlsFiles> {
+async function makeTls(folder: string, at: string): Promise<TlsFiles> {
   const now = new Date()
   const authorityKey = await createAuthorityKey()
   const authorityPem = await authorityCertificate(authorityKey, { name: 'Directory TLS', now })
   const made = await issueServerCertificate({
     authorityKey,
     authorityPem,
-    hosts: ['127.0.0.1'],
+    hosts: [...new Set(['127.0.0.1', at])],
     now,
     days: 30,
   })
