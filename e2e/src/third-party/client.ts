@@ -19,24 +19,39 @@ export interface Question {
   readonly body?: Uint8Array
 }
 
+/** Where an application is reached, and whom a visitor trusts. */
+export interface Place {
+  readonly address: string
+  readonly port: number
+  readonly host: string
+  /** PEM of the authority; undefined for any certificate. */
+  readonly ca: () => Promise<Buffer> | undefined
+}
+
 /** A visitor of an application under its own host name, through the gateway and its certificate. */
-export function visitor({ state, port }: TestAppliance, app: string) {
-  const host = `${app}.localhost`
-  return async (path: string, { method, headers, json, body }: Question = {}): Promise<Answer> => {
-    const ca = await readFile(join(state, 'certificates/ca.crt'))
+export function visitor({ state, port }: TestAppliance, app: string): Visitor {
+  const ca = () => readFile(join(state, 'certificates/ca.crt'))
+  return visitorOf({ address: '127.0.0.1', port, host: `${app}.localhost`, ca })
+}
+
+export type Visitor = (path: string, question?: Question) => Promise<Answer>
+
+export function visitorOf({ address, port, host, ca }: Place): Visitor {
+  return async (path, { method, headers, json, body } = {}) => {
+    const trusted = await ca()
     const sent = json === undefined ? body : Buffer.from(JSON.stringify(json))
     return new Promise((resolve, reject) => {
       const asked = request(
         {
-          host: '127.0.0.1',
+          host: address,
           port,
           path,
-          ca,
+          ...(trusted ? { ca: trusted } : { rejectUnauthorized: false }),
           servername: host,
           agent: false,
           method: method ?? (sent ? 'POST' : 'GET'),
           headers: {
-            host: `${host}:${port}`,
+            host: port === 443 ? host : `${host}:${port}`,
             ...(json === undefined ? {} : { 'content-type': 'application/json' }),
             ...headers,
           },
@@ -61,8 +76,6 @@ export function visitor({ state, port }: TestAppliance, app: string) {
     })
   }
 }
-
-export type Visitor = ReturnType<typeof visitor>
 
 /** The secrets of an application, from an export of the config: in the config itself they are sealed. */
 export async function secretsOf(
