@@ -53,10 +53,15 @@ export class Life implements AsyncDisposable {
   static async lived(): Promise<Life> {
     process.env['npm_config_canary_token'] = REGISTRY.value
     const life = new Life(await ownWorkshop(), await testAppliance())
-    await life.appliance.createConfig()
-    await life.#plantSecrets()
-    await life.#liveThrough()
-    return life
+    try {
+      await life.appliance.createConfig()
+      await life.#plantSecrets()
+      await life.#liveThrough()
+      return life
+    } catch (error) {
+      await life[Symbol.asyncDispose]()
+      throw error
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -20,11 +20,11 @@ export class JobKeeper {
     })
   }
 
-  /** Notices what is due and, with `begin`, begins it. Never throws. */
-  async tick(appliance: Appliance, signal: AbortSignal, begin: boolean): Promise<void> {
+  /** Notices what is due and begins it, if `mayBegin` still says so then. Never throws. */
+  async tick(appliance: Appliance, signal: AbortSignal, mayBegin: () => boolean): Promise<void> {
     const around = { ...appliance, actor: { user: appliance.actor.user, via: 'schedule' } }
     try {
-      await this.#lane.tick(around, await listJobs(appliance), signal, { begin })
+      await this.#lane.tick(around, await listJobs(appliance), signal, { mayBegin })
       this.#lastTrouble = ''
     } catch (error) {
       await this.#trouble('could not look after the jobs', error)

@@ -155,7 +155,7 @@ export class Keeper {
       const appliance = this.#opened?.appliance
       // What was missed is caught up by an appliance that is up, or has tried.
       const isReady = this.#broughtUp || this.#next.up > 0
-      if (appliance && isReady) await this.#jobs.tick(appliance, signal, this.#people === 0)
+      if (appliance && isReady) await this.#jobs.tick(appliance, signal, () => this.#people === 0)
       await clock.wait(JOBS_EVERY_MS, signal)
     }
     await this.#jobs.ended()

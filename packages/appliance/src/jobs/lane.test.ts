@@ -231,6 +231,18 @@ describe('a run whose process died', () => {
   })
 })
 
+it('begins nothing when a person came while it looked, and the next time it does', async () => {
+  const hourly = heldJob('shop.hourly', { schedule: { pattern: '0 * * * *', zone: 'UTC' } })
+  const bed = await new JobBed('2026-06-02T09:59:00Z', [hourly]).open()
+  let looks = 0
+  await bed.clock.advance(60_000)
+  await bed.lane.tick(bed.around, bed.jobs, bed.stop.signal, { mayBegin: () => ++looks > 1 })
+  expect([looks, hourly.begun]).toEqual([1, 0])
+  await bed.tick()
+  expect(hourly.begun).toBe(1)
+  hourly.end()
+})
+
 describe('a clock that jumps', () => {
   const nightly = () => heldJob('shop.tidy')
 

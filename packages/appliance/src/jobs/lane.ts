@@ -57,13 +57,14 @@ export class JobLane {
   }
 
   /**
-   * Call it every few seconds. `signal` ends the runs that this begins; without `begin` what is due is only noticed.
+   * Call it every few seconds. `signal` ends the runs that this begins; when `mayBegin` says no at the end,
+   * what is due is only noticed.
    */
   async tick(
     around: JobSurrounding,
     jobs: readonly Job[],
     signal: AbortSignal,
-    { begin }: { readonly begin: boolean } = { begin: true },
+    { mayBegin }: { readonly mayBegin: () => boolean } = { mayBegin: () => true },
   ): Promise<void> {
     const nowMs = around.ports.clock.now().getTime()
     // A clock that was set back makes what was worked out with the old one worthless.
@@ -77,7 +78,7 @@ export class JobLane {
     }
     for (const job of jobs) await this.#noticeOrSay(around, job)
     for (const job of jobs) await this.#wake(around, job)
-    if (begin) this.#begin(around, jobs, signal)
+    if (mayBegin()) this.#begin(around, jobs, signal)
   }
 
   /** A history that cannot be used stops its own job only; it is said and looked at again after a while. */
