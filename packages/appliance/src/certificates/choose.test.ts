@@ -23,10 +23,10 @@ test('the own authority takes over before the other has ended, and it is said wh
   expect(chooseCertificate('shop.example.org', [own, acme], inDays(91))?.instead?.because).toBe('ended')
 })
 
-test('of several the one that lasts longest is shown, and the wildcard where it covers the host', async () => {
-  const newer = await candidate('acme', 'app-shop', SHOP, inDays(60), 90)
+test('of several the newest is shown though another lasts longer, and the wildcard where it covers the host', async () => {
+  const newer = await candidate('acme', 'app-shop', SHOP, inDays(60), 10)
   const wildcard = await candidate('acme', 'wildcard', ['*.example.org', 'example.org'], NOW, 60)
-  const all = [own, acme, newer, wildcard]
+  const all = [newer, acme, wildcard, own]
   expect(chooseCertificate('shop.example.org', all, inDays(61))?.candidate).toBe(newer)
   expect(chooseCertificate('wiki.example.org', all, inDays(1))?.candidate).toBe(wildcard)
   expect(chooseCertificate('example.org', all, inDays(1))?.candidate).toBe(wildcard)

@@ -30,8 +30,9 @@ export interface Choice {
 }
 
 /**
- * Which certificate a host is shown: of those from elsewhere that are good the one that lasts longest, else that of the
- * own authority. Undefined when there is none at all. Pure.
+ * Which certificate a host is shown: of those from elsewhere that are good the first, else that of the own authority.
+ * `candidates` stand newest first: a person may have had a new one made because of the key of the old. Undefined when
+ * there is none at all. Pure.
  */
 export function chooseCertificate(
   host: string,
@@ -39,10 +40,10 @@ export function chooseCertificate(
   now: Date,
 ): Choice | undefined {
   const naming = candidates.filter(({ pem }) => coversHosts(pem, [host]))
-  const elsewhere = naming.filter(({ source }) => source !== 'own-ca').toSorted((a, b) => endOf(b) - endOf(a))
+  const elsewhere = naming.filter(({ source }) => source !== 'own-ca')
   const good = elsewhere.find(({ pem }) => unfitBecause(pem, now) === undefined)
   if (good) return { candidate: good, instead: undefined }
-  const [last] = elsewhere
+  const [last] = elsewhere.toSorted((a, b) => endOf(b) - endOf(a))
   const because = last && unfitBecause(last.pem, now)
   const own = naming.find(({ source }) => source === 'own-ca')
   // One that ends soon is still better than none.

@@ -31,11 +31,13 @@ export async function storePair(
 
 export interface StoredCandidate extends Candidate {
   readonly id: string
+  /** When it was kept, in ms of the Unix epoch. */
+  readonly storedMs: number
 }
 
-/** What was kept. Damaged pairs are left out. */
+/** What was kept, the newest first. Damaged pairs are left out. */
 export async function storedPairs(
-  files: Pick<Files, 'list' | 'readText'>,
+  files: Pick<Files, 'list' | 'readText' | 'stat'>,
   folder: string,
 ): Promise<readonly StoredCandidate[]> {
   const found: StoredCandidate[] = []
@@ -43,9 +45,10 @@ export async function storedPairs(
     const [, name = '', source, id = ''] = FILE.exec(entry.name) ?? []
     if (source !== 'acme' && source !== 'provided') continue
     const candidate = await readPair(files, folder, name, source, entry.name.slice(0, -'.crt'.length))
-    if (candidate) found.push({ ...candidate, id })
+    const info = await files.stat(join(folder, entry.name))
+    if (candidate && info) found.push({ ...candidate, id, storedMs: info.modifiedMs })
   }
-  return found
+  return found.toSorted((a, b) => b.storedMs - a.storedMs)
 }
 
 /** The pair whose files are called `base`; undefined when one is missing, damaged, or of another pair. */

@@ -211,17 +211,9 @@ async function removeSuperseded(appliance: Appliance): Promise<void> {
   const { ports, folders } = appliance
   const shown = new Set((await chooseForHosts(appliance)).map(({ candidate }) => candidate.certificateFile))
   const pairs = await storedPairs(ports.files, folders.certificates)
-  const times = new Map<string, number>()
-  for (const { certificateFile } of pairs) {
-    times.set(certificateFile, (await ports.files.stat(certificateFile))?.modifiedMs ?? 0)
-  }
-  const timeOf = (file: string) => times.get(file) ?? 0
   await removePairs(ports.files, pairs, (pair) => {
-    const others = pairs.filter(({ name, source }) => name === pair.name && source === pair.source)
-    const isNewest = others.every(
-      ({ certificateFile }) => timeOf(certificateFile) <= timeOf(pair.certificateFile),
-    )
-    return shown.has(pair.certificateFile) || isNewest
+    const newest = pairs.find(({ name, source }) => name === pair.name && source === pair.source)
+    return shown.has(pair.certificateFile) || pair === newest
   })
 }
 
