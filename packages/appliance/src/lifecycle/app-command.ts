@@ -1,6 +1,7 @@
 import { lastLines } from '@caretaker/ports/command.ts'
 import type { Command, CommandResult } from '@caretaker/ports/process.ts'
 import type { Service } from '../application/application.ts'
+import type { Slot } from '../runtime/runtime.ts'
 import { readAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
 import { writeSecretFiles } from './app-secrets.ts'
@@ -18,13 +19,15 @@ export async function runInService(
     readonly timeoutMs: number
     readonly onLine?: NonNullable<Command['onLine']>
     readonly env?: Readonly<Record<string, string>>
+    /** Whose network and addresses it has; absent: those of the release that runs. */
+    readonly slot?: Slot
   },
   signal: AbortSignal,
 ): Promise<CommandResult> {
   const loaded = await loadRelease(appliance, app, releaseId)
   const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
   await writeSecretFiles(appliance, loaded.application)
-  const spec = await serviceSpec(appliance, loaded, record, service)
+  const spec = await serviceSpec(appliance, loaded, record, service, options.slot)
   const withExtra = options.env ? { ...spec, env: { ...spec.env, ...options.env } } : spec
   return appliance.runtime.runOnce(withExtra, command, options, signal)
 }

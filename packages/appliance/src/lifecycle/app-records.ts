@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import type { PinnedSource } from '../release/release.ts'
+import type { Slot } from '../runtime/runtime.ts'
 import { readStateFile, writeStateFile } from './state-file.ts'
 
 /** What this machine knows of one application. */
@@ -13,7 +14,9 @@ export interface AppRecord {
   readonly pinned: PinnedSource | undefined
   /** Since when that release is the one, ISO 8601 instant. */
   readonly since: string | undefined
-  /** Loopback port of each service that listens. */
+  /** Where the services of that release run. */
+  readonly slot: Slot
+  /** Loopback port of each service that listens, by `serviceKey`. */
   readonly ports: Readonly<Record<string, number>>
   /** Whether the database was created: from then on an absent one is a loss. */
   readonly databaseCreated: boolean
@@ -33,6 +36,7 @@ export const emptyAppRecord = (app: string): AppRecord => ({
   releaseId: undefined,
   pinned: undefined,
   since: undefined,
+  slot: 'a',
   ports: {},
   databaseCreated: false,
   completed: {},

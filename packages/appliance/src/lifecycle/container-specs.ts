@@ -3,7 +3,7 @@ import type { Application, Service } from '../application/application.ts'
 import { serviceEnvironment } from '../application/wiring.ts'
 import { DEFAULT_HEALTH, DEFAULT_STOP } from '../runtime/defaults.ts'
 import { wordsOf } from '../runtime/docker/words.ts'
-import type { ContainerSpec, HealthSpec, ServiceSpec } from '../runtime/runtime.ts'
+import type { ContainerSpec, HealthSpec, ServiceSpec, Slot } from '../runtime/runtime.ts'
 import { databaseAddress, POSTGRES_SERVICE } from './app-database.ts'
 import { appFolders, volumeFolder } from './app-files.ts'
 import type { LoadedRelease } from './app-release.ts'
@@ -22,6 +22,7 @@ export async function containedServiceSpec(
   appliance: Appliance,
   { release, application, images }: LoadedRelease,
   service: Service,
+  slot: Slot,
 ): Promise<ServiceSpec> {
   learnFromCompose(application)
   const app = application.name
@@ -31,6 +32,7 @@ export async function containedServiceSpec(
   return {
     app,
     service: service.name,
+    slot,
     releaseId: release.releaseId,
     command: commandOf(service, image),
     cwd: posix.resolve(image.workingDir, service.workingDir ?? '.'),

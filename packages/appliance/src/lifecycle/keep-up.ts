@@ -4,7 +4,7 @@ import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { serviceNamed } from '../application/application.ts'
 import { CRASH_LIMIT, decideRestart } from '../runtime/backoff.ts'
 import { lastWords } from '../runtime/logs.ts'
-import { APPLIANCE, type ServiceStatus } from '../runtime/runtime.ts'
+import { APPLIANCE, type ServiceStatus, serviceKey } from '../runtime/runtime.ts'
 import { POSTGRES_SERVICE, startDatabase } from './app-database.ts'
 import { readAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
@@ -102,13 +102,13 @@ export class UpKeeper {
   async #mendRecords(appliance: Appliance): Promise<KeptUp[]> {
     const done: KeptUp[] = []
     for (const record of await damagedNow(appliance)) {
-      const { app, service, file } = record
+      const { app, service, slot, file } = record
       const because = `its record ${file} was damaged (STATE_DAMAGED) and is set aside as ${file}.damaged`
       if (await appliance.runtime.mend(record)) done.push({ app, service, did: 'has a new record', because })
       else {
         const unknown = { releaseId: '', pid: 0, startedAt: '', specHash: '', state: 'ended' } as const
         const logFile = serviceLog(appliance.folders, app, service)
-        this.#troubleOf({ app, service, logFile, ...unknown })
+        this.#troubleOf({ app, service, slot, logFile, ...unknown })
         done.push({ app, service, did: 'noticed its end', because })
       }
     }
@@ -143,7 +143,7 @@ export class UpKeeper {
 
   /** Whether a service is reached elsewhere than at the last look, whoever started it again. */
   #hasMoved(known: readonly ServiceStatus[]): boolean {
-    const addresses = known.map(({ app, service, address = '' }) => `${app}/${service}/${address}`).join(' ')
+    const addresses = known.map((status) => `${keyOf(status)}/${status.address ?? ''}`).join(' ')
     const hasMoved = this.#addresses !== undefined && this.#addresses !== addresses
     this.#addresses = addresses
     return hasMoved
@@ -170,7 +170,7 @@ export class UpKeeper {
   async #isWanted(
     appliance: Appliance,
     facts: Facts,
-    { app, service, state }: ServiceStatus,
+    { app, service, slot, state }: ServiceStatus,
   ): Promise<boolean> {
     if (facts.wanted === 'down') return false
     if (app === APPLIANCE) return true
@@ -183,7 +183,7 @@ export class UpKeeper {
     const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app).catch(
       unlessDamaged,
     )
-    if (!record || record.stopped || record.releaseId === undefined) return false
+    if (!record || record.stopped || record.releaseId === undefined || record.slot !== slot) return false
     const loaded = await loadRelease(appliance, app, record.releaseId).catch(() => undefined)
     const found = loaded?.application.services.find((entry) => entry.name === service)
     return found !== undefined && found.restart !== 'no'
@@ -197,7 +197,7 @@ export class UpKeeper {
     const { app, service } = status
     const nowMs = appliance.ports.clock.monotonicMs()
     const trouble = this.#troubleOf(status)
-    const foreign = await foreignHolder(appliance, app, service)
+    const foreign = await foreignHolder(appliance, app, service, status.slot)
     if (foreign !== undefined) this.#isGatewayBehind = true
     const also = foreign === undefined ? '' : `; ${foreign}`
     if (trouble.restartAtMs === undefined) {
@@ -319,7 +319,7 @@ function unlessDamaged(error: unknown): undefined {
 const damagedNow = async ({ runtime }: Appliance) =>
   (await runtime.damaged()).filter(({ setAside }) => !setAside)
 
-const keyOf = ({ app, service }: ServiceStatus) => `${app}/${service}`
+const keyOf = ({ app, service, slot }: ServiceStatus) => `${app}/${serviceKey(service, slot)}`
 
 /** The gateway's trouble is its own part: the applications behind it are not at fault. */
 const partOf = (app: string) => (app === APPLIANCE ? 'gateway' : app)
@@ -342,7 +342,7 @@ async function withoutPortLost(
 ): Promise<readonly ServiceStatus[]> {
   return Promise.all(
     known.map(async (status): Promise<ServiceStatus> => {
-      const foreign = await foreignHolder(appliance, status.app, status.service)
+      const foreign = await foreignHolder(appliance, status.app, status.service, status.slot)
       return foreign === undefined ? status : { ...status, state: 'ended' }
     }),
   )
@@ -361,13 +361,15 @@ async function startAgain(
   const loaded = await loadRelease(appliance, app, before.releaseId ?? '')
   const { application } = loaded
   await writeSecretFiles(appliance, application)
-  const record = await ensurePorts(appliance, application)
+  const { slot } = before
+  const record = await ensurePorts(appliance, application, slot)
   const start = async (name: string) =>
     runtime.start(await serviceSpec(appliance, loaded, record, serviceNamed(application, name)))
   await start(service)
-  if (record.ports[service] === before.ports[service]) return
+  const key = serviceKey(service, slot)
+  if (record.ports[key] === before.ports[key]) return
   // The others know the address that it had.
   for (const { name } of application.services) {
-    if (name !== service && (await runtime.status(app, name))?.state === 'running') await start(name)
+    if (name !== service && (await runtime.status(app, name, slot))?.state === 'running') await start(name)
   }
 }

@@ -2,7 +2,7 @@ import { type ErrorReport, isAppError, toAppError } from '@caretaker/kernel/erro
 import { findLockHolder } from '@caretaker/steps/operation-lock.ts'
 import { readGatewayConfig } from '../gateway/given-config.ts'
 import { foreignListener } from '../runtime/foreign-listener.ts'
-import { LOOPBACK } from '../runtime/runtime.ts'
+import { LOOPBACK, serviceKey } from '../runtime/runtime.ts'
 import { POSTGRES_SERVICE } from './app-database.ts'
 import { type AppRecord, emptyAppRecord, readAppRecord } from './app-records.ts'
 import { findRelease, type LoadedRelease } from './app-release.ts'
@@ -63,10 +63,10 @@ async function upstreamOf(
   if (!running) return undefined
   const { service, port } = running.application.web
   try {
-    const status = await appliance.runtime.status(app, service)
+    const status = await appliance.runtime.status(app, service, record.slot)
     if (status?.state !== 'running') return undefined
     if (status.address !== undefined) return { host: status.address, port }
-    const own = record.ports[service]
+    const own = record.ports[serviceKey(service, record.slot)]
     // Nothing is ever handed to a program of another user that has taken the port.
     if (own === undefined || (await foreignListener(appliance.ports, own, appliance.serviceUser)))
       return undefined

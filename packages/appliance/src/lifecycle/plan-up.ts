@@ -1,8 +1,15 @@
-import { createPlan, createRegistry, type Plan, planStep, type StepRegistry } from '@caretaker/steps/plan.ts'
+import {
+  createPlan,
+  createRegistry,
+  type Plan,
+  type PlannedStep,
+  planStep,
+  type StepRegistry,
+} from '@caretaker/steps/plan.ts'
 import type { Application } from '../application/application.ts'
 import type { WantedCertificate } from '../certificates/wanted.ts'
 import type { PinnedSource } from '../release/release.ts'
-import { APPLIANCE } from '../runtime/runtime.ts'
+import { APPLIANCE, parseServiceKey, type Slot } from '../runtime/runtime.ts'
 import { POSTGRES_SERVICE } from './app-database.ts'
 import type { Appliance } from './appliance.ts'
 import type { Facts } from './facts.ts'
@@ -100,6 +107,8 @@ export interface WantedRelease {
   readonly releaseId: string
   readonly pinned: PinnedSource
   readonly application: Application
+  /** Where its services run. */
+  readonly slot: Slot
 }
 
 /**
@@ -127,7 +136,7 @@ export function planApp(appliance: Appliance, wanted: WantedRelease, strays: rea
             planStep(databaseCreate(appliance), { app, extensions: database.extensions }, app),
           ]
         : []),
-      ...strays.map((service) => planStep(serviceStop(appliance), { app, service }, `${app}.${service}`)),
+      ...strays.map((key) => stopStep(appliance, app, key)),
       ...(application.migrate ? [planStep(appMigrate(appliance), release, app)] : []),
       ...application.services.map((service) =>
         planStep(serviceStart(appliance), { ...release, service: service.name }, `${app}.${service.name}`),
@@ -136,6 +145,13 @@ export function planApp(appliance: Appliance, wanted: WantedRelease, strays: rea
       planStep(gatewayRoute(appliance), { app }, app),
     ],
   })
+}
+
+/** Stops what runs under a `serviceKey`. */
+function stopStep(appliance: Appliance, app: string, key: string): PlannedStep {
+  const { service, slot } = parseServiceKey(key)
+  const input = slot === 'a' ? { app, service } : { app, service, slot }
+  return planStep(serviceStop(appliance), input, `${app}.${key}`)
 }
 
 /** Stops the services of an application, those that depend on others first; its Postgres last, when asked. */
@@ -151,7 +167,7 @@ export function planStopApp(
     purpose: options.purpose,
     onFailure: 'stop',
     steps: [
-      ...names.map((service) => planStep(serviceStop(appliance), { app, service }, `${app}.${service}`)),
+      ...names.map((key) => stopStep(appliance, app, key)),
       planStep(secretsRemove(appliance), { app }, app),
     ],
   })

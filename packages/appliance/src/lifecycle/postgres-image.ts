@@ -110,6 +110,7 @@ export async function postgresContainer(
   return {
     image: await pinnedImage(appliance),
     volumes: [],
+    reachedByAll: true,
     binds: [
       ...paths.map((path) => ({ from: path, to: path, readOnly: false })),
       { from: usersFile(appliance), to: '/etc/passwd', readOnly: true },

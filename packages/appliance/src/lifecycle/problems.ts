@@ -93,7 +93,7 @@ export async function seenProblems(
   for (const found of await listServices(appliance, problems, since)) {
     if (found.app === APPLIANCE) continue
     if (found.state === 'running') {
-      const foreign = await foreignHolder(appliance, found.app, found.service)
+      const foreign = await foreignHolder(appliance, found.app, found.service, found.slot)
       if (foreign !== undefined) {
         problems.push({
           part: found.app,

@@ -40,6 +40,7 @@ function routed(app: string, webPort: number | undefined, stopped = false): Rout
     releaseId: '1',
     pinned: undefined,
     since: AT,
+    slot: 'a',
     ports: {},
     databaseCreated: true,
     completed: {},

@@ -3,7 +3,7 @@ import type { Application, Service } from '../application/application.ts'
 import { serviceEnvironment } from '../application/wiring.ts'
 import { releaseSourceFolder } from '../release/release.ts'
 import { DEFAULT_HEALTH, DEFAULT_STOP } from '../runtime/defaults.ts'
-import type { HealthSpec, ServiceSpec } from '../runtime/runtime.ts'
+import type { HealthSpec, ServiceSpec, Slot } from '../runtime/runtime.ts'
 import { databaseAddress } from './app-database.ts'
 import { appFolders, volumeFolder } from './app-files.ts'
 import type { AppRecord } from './app-records.ts'
@@ -14,31 +14,35 @@ import { containedServiceSpec } from './container-specs.ts'
 import { serviceLog } from './folders.ts'
 import { learnFromCompose } from './learn-secrets.ts'
 import { publicUrl } from './public-url.ts'
+import { portsIn } from './service-ports.ts'
 
 /** Services of the application that listen, in order. */
 export function listeningServices(application: Application): readonly Service[] {
   return application.services.filter((service) => service.ports.length > 0)
 }
 
-/** Everything the runtime needs to run one service of a prepared release. Ports come from the record. */
+/** Everything the runtime needs to run one service of a prepared release in a slot. Ports come from the record. */
 export async function serviceSpec(
   appliance: Appliance,
   loaded: LoadedRelease,
   record: AppRecord,
   service: Service,
+  slot: Slot = record.slot,
 ): Promise<ServiceSpec> {
   const { release, application } = loaded
   learnFromCompose(application)
-  if (appliance.runtime.kind === 'docker') return containedServiceSpec(appliance, loaded, service)
+  if (appliance.runtime.kind === 'docker') return containedServiceSpec(appliance, loaded, service, slot)
   const app = application.name
   const folders = appFolders(appliance, app)
   const source = releaseSourceFolder(appliance.stateFolder, release)
   const cwd = join(source, service.build?.context ?? '.', service.workingDir ?? '.')
-  const port = record.ports[service.name]
+  const own = portsIn(record, slot)
+  const port = own[service.name]
   const node = join(await programFolder(appliance, 'node'), 'bin')
   return {
     app,
     service: service.name,
+    slot,
     releaseId: release.releaseId,
     command: commandOf(service),
     cwd,
@@ -48,9 +52,9 @@ export async function serviceSpec(
       home: folders.home,
       path: `${node}:/usr/local/bin:/usr/bin:/bin`,
       database: application.database ? await databaseAddress(appliance, app) : undefined,
-      listenPorts: record.ports,
+      listenPorts: own,
       urls: Object.fromEntries(
-        Object.entries(record.ports).map(([name, number]) => [name, `http://127.0.0.1:${number}`]),
+        Object.entries(own).map(([name, number]) => [name, `http://127.0.0.1:${number}`]),
       ),
       volumePaths: Object.fromEntries(
         application.volumes.map((volume) => [volume.name, volumeFolder(appliance, app, volume)]),

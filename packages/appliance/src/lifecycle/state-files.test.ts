@@ -72,6 +72,7 @@ describe('app records', () => {
       releaseId: undefined,
       pinned: undefined,
       since: undefined,
+      slot: 'a',
       ports: {},
       databaseCreated: false,
       completed: {},

@@ -3,6 +3,7 @@ import { isAppError } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
 import { findLockHolder, type LockHolder } from '@caretaker/steps/operation-lock.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
+import type { Slot } from '../runtime/runtime.ts'
 import type { StorageSpace } from '../storage/storage.ts'
 import { POSTGRES_SERVICE } from './app-database.ts'
 import type { Appliance } from './appliance.ts'
@@ -145,7 +146,9 @@ export async function listApps(appliance: Appliance): Promise<readonly AppLine[]
     (await observeApps(appliance)).map(async ({ app, record, running, upstream }): Promise<AppLine> => {
       const names = running?.application.services.map((service) => service.name) ?? []
       const withDatabase = record.databaseCreated ? [POSTGRES_SERVICE, ...names] : names
-      const services = await Promise.all(withDatabase.map((service) => serviceLine(appliance, app, service)))
+      const services = await Promise.all(
+        withDatabase.map((service) => serviceLine(appliance, app, service, record.slot)),
+      )
       const state = record.stopped ? 'stopped' : upstream === undefined ? 'not-started' : 'serving'
       return {
         app,
@@ -159,8 +162,14 @@ export async function listApps(appliance: Appliance): Promise<readonly AppLine[]
   )
 }
 
-async function serviceLine(appliance: Appliance, app: string, service: string): Promise<ServiceLine> {
-  const found = await appliance.runtime.status(app, service).catch((error: unknown) => {
+async function serviceLine(
+  appliance: Appliance,
+  app: string,
+  service: string,
+  slot: Slot,
+): Promise<ServiceLine> {
+  const own = service === POSTGRES_SERVICE ? 'a' : slot
+  const found = await appliance.runtime.status(app, service, own).catch((error: unknown) => {
     // Said as a problem of its own; what it runs is not known.
     if (isAppError(error, 'ENGINE_UNREACHABLE')) return undefined
     throw error

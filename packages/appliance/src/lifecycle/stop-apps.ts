@@ -2,7 +2,7 @@ import type { EmitEvent } from '@caretaker/steps/events.ts'
 import type { Plan } from '@caretaker/steps/plan.ts'
 import { isNothingToDo, previewPlan } from '@caretaker/steps/preview.ts'
 import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
-import { APPLIANCE } from '../runtime/runtime.ts'
+import { APPLIANCE, parseServiceKey, serviceKey } from '../runtime/runtime.ts'
 import { POSTGRES_SERVICE } from './app-database.ts'
 import { loadRelease } from './app-release.ts'
 import { type Appliance, runnerFor } from './appliance.ts'
@@ -49,37 +49,39 @@ export async function strayPlans(appliance: Appliance): Promise<readonly Plan[]>
   })
 }
 
-/** Services of an application that run and are none of the release it shall run. */
+/** Services of an application that run and are none of the release it shall run, as `serviceKey`s. */
 export async function strayServices(
   appliance: Appliance,
-  { app, application }: WantedRelease,
+  { app, application, slot }: WantedRelease,
 ): Promise<readonly string[]> {
-  const wanted = new Set(application.services.map((service) => service.name))
+  const wanted = new Set(application.services.map((service) => serviceKey(service.name, slot)))
   return ((await runningServices(appliance)).get(app) ?? []).filter((service) => !wanted.has(service))
 }
 
-/** What the runtime knows of each application, in start order; Postgres and the appliance's own parts left out. */
+/**
+ * What the runtime knows of each application, in start order, as `serviceKey`s; Postgres and the appliance's own parts
+ * left out.
+ */
 export async function runningServices(appliance: Appliance): Promise<ReadonlyMap<string, readonly string[]>> {
   const byApp = new Map<string, string[]>()
-  for (const { app, service } of await appliance.runtime.list()) {
+  for (const { app, service, slot } of await appliance.runtime.list()) {
     if (app === APPLIANCE) continue
     const known = byApp.get(app) ?? []
-    if (service !== POSTGRES_SERVICE) known.push(service)
+    if (service !== POSTGRES_SERVICE) known.push(serviceKey(service, slot))
     byApp.set(app, known)
   }
   for (const [app, services] of byApp) byApp.set(app, await inStartOrder(appliance, app, services))
   return byApp
 }
 
-async function inStartOrder(
-  appliance: Appliance,
-  app: string,
-  services: readonly string[],
-): Promise<string[]> {
-  const statuses = await Promise.all(services.map((service) => appliance.runtime.status(app, service)))
+async function inStartOrder(appliance: Appliance, app: string, keys: readonly string[]): Promise<string[]> {
+  const statuses = await Promise.all(
+    keys.map(parseServiceKey).map(({ service, slot }) => appliance.runtime.status(app, service, slot)),
+  )
   const releaseId = statuses.find((status) => status)?.releaseId
   const loaded =
     releaseId === undefined ? undefined : await loadRelease(appliance, app, releaseId).catch(() => undefined)
   const order = loaded?.application.services.map((service) => service.name) ?? []
-  return [...services].sort((a, b) => order.indexOf(a) - order.indexOf(b))
+  const placeOf = (key: string) => order.indexOf(parseServiceKey(key).service)
+  return [...keys].sort((a, b) => placeOf(a) - placeOf(b))
 }

@@ -22,12 +22,15 @@ export async function wantedRelease(
   const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
   if (record.releaseId !== undefined && record.pinned) {
     const loaded = await findRelease(appliance, app, record.releaseId, true)
-    if (loaded)
-      return { app, releaseId: record.releaseId, pinned: record.pinned, application: loaded.application }
+    if (loaded) {
+      const { releaseId, pinned, slot } = record
+      return { app, releaseId, pinned, application: loaded.application, slot }
+    }
   }
   const pinned = record.pinned ?? (await pinSource(appliance, app, signal))
   const { application } = await fetchFor(appliance, app, pinned, signal)
-  return { app, releaseId: releaseIdOf(application.version, pinned.pin), pinned, application }
+  const releaseId = releaseIdOf(application.version, pinned.pin)
+  return { app, releaseId, pinned, application, slot: record.slot }
 }
 
 /** What the source of an application holds now. */

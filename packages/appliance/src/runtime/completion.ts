@@ -13,8 +13,8 @@ export async function waitCompleted(
   spec: ServiceSpec,
   signal: AbortSignal,
 ): Promise<void> {
-  const { exitCode, signal: endedBy } = await runtime.waitForExit(spec.app, spec.service, signal)
-  await runtime.stop(spec.app, spec.service)
+  const { exitCode, signal: endedBy } = await runtime.waitForExit(spec.app, spec.service, signal, spec.slot)
+  await runtime.stop(spec.app, spec.service, spec.slot)
   if (exitCode === 0) return
   const said = await lastWords(files, spec.logFile, 5)
   throw new AppError('SERVICE_START_FAILED', {

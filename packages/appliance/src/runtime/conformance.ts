@@ -99,6 +99,30 @@ export function describeRuntime(
       expect(await world.countAlive('shop', 'web')).toBe(1)
     })
 
+    it('runs two releases of a service beside each other, one in each slot', async () => {
+      await world.runtime.start(spec())
+      await wrote('up the-token')
+      const beside = spec({
+        slot: 'b',
+        releaseId: '2-abc',
+        env: { OUT: `${world.folder}/beside`, TOKEN: 'two' },
+      })
+      await world.runtime.start(beside)
+      await wrote('up two', `${world.folder}/beside`)
+      expect(await world.runtime.status('shop', 'web')).toMatchObject({ slot: 'a', releaseId: '1-abc' })
+      const second = await world.runtime.status('shop', 'web', 'b')
+      expect(second).toMatchObject({ service: 'web', slot: 'b', releaseId: '2-abc', state: 'running' })
+      expect((await world.runtime.list()).map(({ slot }) => slot).toSorted()).toEqual(['a', 'b'])
+      expect(await world.runtime.endLeftovers()).toEqual([])
+      await world.runtime.stop('shop', 'web')
+      await wrote('down SIGTERM')
+      expect(await world.runtime.status('shop', 'web')).toBeUndefined()
+      expect(await world.runtime.status('shop', 'web', 'b')).toEqual(second)
+      await world.runtime.stop('shop', 'web', 'b')
+      await wrote('down SIGTERM', `${world.folder}/beside`)
+      expect(await world.runtime.list()).toEqual([])
+    })
+
     it('stops gracefully, and does not mind if it is gone', async () => {
       await world.runtime.start(spec())
       await wrote('up')

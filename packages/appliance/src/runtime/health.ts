@@ -24,7 +24,7 @@ export async function probeHealth(
   spec: ServiceSpec,
   signal: AbortSignal,
 ): Promise<Health> {
-  const status = await runtime.status(spec.app, spec.service)
+  const status = await runtime.status(spec.app, spec.service, spec.slot)
   if (status?.state !== 'running') return { state: 'unhealthy', why: 'it does not run' }
   if (!spec.health) return { state: 'healthy' }
   const { probe, timeoutMs } = spec.health
@@ -77,7 +77,7 @@ export async function waitHealthy(
   const settledMs = ports.clock.monotonicMs() + SETTLE_MS
   let last = 'it was never asked'
   const reached = await waitUntil(ports.clock, { timeoutMs: limitMs, intervalMs: 50, signal }, async () => {
-    const status = await runtime.status(spec.app, spec.service)
+    const status = await runtime.status(spec.app, spec.service, spec.slot)
     if (status?.state !== 'running') return 'ended' as const
     if (!spec.health && ports.clock.monotonicMs() < settledMs) return undefined
     const health = await probeHealth(ports, runtime, spec, signal)

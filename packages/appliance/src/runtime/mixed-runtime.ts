@@ -1,4 +1,4 @@
-import { APPLIANCE, type Runtime, type ServiceSpec, type ServiceStatus } from './runtime.ts'
+import { APPLIANCE, type Runtime, type ServiceSpec, type ServiceStatus, type Slot } from './runtime.ts'
 
 /**
  * Applications in containers, the appliance's own parts as processes. What still runs as a process of an application,
@@ -7,28 +7,29 @@ import { APPLIANCE, type Runtime, type ServiceSpec, type ServiceStatus } from '.
 export function createMixedRuntime(own: Runtime, containers: Runtime): Runtime {
   const ofSpec = (spec: ServiceSpec) => (spec.container ? containers : own)
 
-  async function holderOf(app: string, service: string): Promise<Runtime> {
-    if (app === APPLIANCE || (await own.status(app, service))) return own
+  async function holderOf(app: string, service: string, slot?: Slot): Promise<Runtime> {
+    if (app === APPLIANCE || (await own.status(app, service, slot))) return own
     return containers
   }
 
   return {
     kind: containers.kind,
     async start(spec) {
-      if (spec.container && (await own.status(spec.app, spec.service))) await own.stop(spec.app, spec.service)
+      const { app, service, slot } = spec
+      if (spec.container && (await own.status(app, service, slot))) await own.stop(app, service, slot)
       await ofSpec(spec).start(spec)
     },
-    async stop(app, service) {
-      await own.stop(app, service)
-      if (app !== APPLIANCE) await containers.stop(app, service)
+    async stop(app, service, slot) {
+      await own.stop(app, service, slot)
+      if (app !== APPLIANCE) await containers.stop(app, service, slot)
     },
-    status: async (app, service) => (await holderOf(app, service)).status(app, service),
+    status: async (app, service, slot) => (await holderOf(app, service, slot)).status(app, service, slot),
     async list() {
       const lists: readonly (readonly ServiceStatus[])[] = [await own.list(), await containers.list()]
       return lists.flat()
     },
-    waitForExit: async (app, service, signal) =>
-      (await holderOf(app, service)).waitForExit(app, service, signal),
+    waitForExit: async (app, service, signal, slot) =>
+      (await holderOf(app, service, slot)).waitForExit(app, service, signal, slot),
     runOnce: async (spec, ...rest) => ofSpec(spec).runOnce(spec, ...rest),
     runInside: async (spec, ...rest) => ofSpec(spec).runInside(spec, ...rest),
     damaged: () => own.damaged(),

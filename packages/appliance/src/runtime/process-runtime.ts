@@ -6,8 +6,8 @@ import type { Ports } from '@caretaker/ports/ports.ts'
 import type { ProcessIdentity } from '@caretaker/ports/process.ts'
 import { callerOf, isCallerAlive } from './caller.ts'
 import { findOwnProcesses, placeOf } from './own-processes.ts'
-import type { DamagedRecord, Runtime, ServiceStatus, StopSpec } from './runtime.ts'
-import { specHash } from './runtime.ts'
+import type { DamagedRecord, Runtime, ServiceStatus, Slot, StopSpec } from './runtime.ts'
+import { parseServiceKey, serviceKey, specHash } from './runtime.ts'
 
 type RuntimePorts = Pick<Ports, 'files' | 'processes' | 'clock'>
 
@@ -18,6 +18,8 @@ const LAST_SIGNAL_LIMIT_MS = 30_000
 interface ServiceRecord {
   readonly app: string
   readonly service: string
+  /** Absent: `a`. */
+  readonly slot?: Slot
   readonly releaseId: string
   readonly specHash: string
   readonly identity: ProcessIdentity
@@ -53,7 +55,8 @@ const STRAGGLER_GRACE_MS = 5000
 export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntimeOptions): Runtime {
   const { files, processes, clock } = ports
   const place = placeOf(options.folder)
-  const recordPath = (app: string, service: string) => join(options.folder, `${app}.${service}.json`)
+  const recordPath = (app: string, service: string, slot?: Slot) =>
+    join(options.folder, `${app}.${serviceKey(service, slot)}.json`)
 
   /** Records as they were last read, by path: what is damaged later can be written anew. */
   const read = new Map<string, ServiceRecord>()
@@ -73,7 +76,8 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
     try {
       const record = JSON.parse(text) as ServiceRecord
       if (record.place !== undefined && record.place !== place) return undefined
-      return recordPath(record.app, record.service) === path && record.identity.pid > 0 ? record : 'damaged'
+      const isItsOwn = recordPath(record.app, record.service, record.slot) === path
+      return isItsOwn && record.identity.pid > 0 ? record : 'damaged'
     } catch {
       return 'damaged'
     }
@@ -91,6 +95,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
     return {
       app,
       service,
+      slot: record.slot ?? 'a',
       releaseId,
       startedAt,
       logFile,
@@ -125,18 +130,18 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
   }
 
   /** Children that outlive a service would keep its port and its files; so would a start that was never recorded. */
-  async function endStragglers(app: string, service: string, signal: NodeJS.Signals): Promise<void> {
+  async function endStragglers(app: string, key: string, signal: NodeJS.Signals): Promise<void> {
     const found = await findOwnProcesses(processes, options.applianceId, options.folder)
-    const own = found.filter(({ label }) => label.app === app && label.service === service)
+    const own = found.filter(({ label }) => label.app === app && label.service === key)
     const stop: StopSpec = { signal, graceMs: STRAGGLER_GRACE_MS, lastSignal: 'SIGKILL' }
     await Promise.all(own.map(({ identity }) => endProcess(identity, stop)))
   }
 
-  async function stopRecorded(app: string, service: string): Promise<void> {
-    const path = recordPath(app, service)
+  async function stopRecorded(app: string, service: string, slot?: Slot): Promise<void> {
+    const path = recordPath(app, service, slot)
     const record = await readRecord(path)
     if (record) await endProcess(record.identity, record.stop)
-    await endStragglers(app, service, record?.stop.signal ?? 'SIGTERM')
+    await endStragglers(app, serviceKey(service, slot), record?.stop.signal ?? 'SIGTERM')
     await files.remove(path)
     if ((await files.stat(options.folder)) !== undefined) await files.sync(options.folder)
   }
@@ -146,9 +151,10 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
 
     async start(spec) {
       const hash = specHash(spec)
-      const record = await readRecord(recordPath(spec.app, spec.service))
+      const path = recordPath(spec.app, spec.service, spec.slot)
+      const record = await readRecord(path)
       if (record && record.specHash === hash && (await processes.isAlive(record.identity))) return
-      await stopRecorded(spec.app, spec.service)
+      await stopRecorded(spec.app, spec.service, spec.slot)
       await files.makeFolder(options.folder, 0o700)
       await files.makeFolder(join(spec.logFile, '..'))
       const identity = await processes.start({
@@ -158,11 +164,17 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
         cwd: spec.cwd,
         ...(spec.owner ? { owner: spec.owner } : {}),
         logFile: spec.logFile,
-        label: { appliance: options.applianceId, app: spec.app, service: spec.service, place },
+        label: {
+          appliance: options.applianceId,
+          app: spec.app,
+          service: serviceKey(spec.service, spec.slot),
+          place,
+        },
       })
       const started: ServiceRecord = {
         app: spec.app,
         service: spec.service,
+        ...(spec.slot === undefined ? {} : { slot: spec.slot }),
         releaseId: spec.releaseId,
         specHash: hash,
         identity,
@@ -172,7 +184,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
         place,
       }
       try {
-        await writeJsonDurably(files, recordPath(spec.app, spec.service), started)
+        await writeJsonDurably(files, path, started)
       } catch (error) {
         // What is not recorded would be looked after by nobody.
         await endProcess(identity, spec.stop)
@@ -182,8 +194,8 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
 
     stop: stopRecorded,
 
-    async status(app, service) {
-      const record = await readRecord(recordPath(app, service))
+    async status(app, service, slot) {
+      const record = await readRecord(recordPath(app, service, slot))
       return record ? statusOf(record) : undefined
     },
 
@@ -197,8 +209,8 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
       return Promise.all(records.filter((record) => record !== undefined).map(statusOf))
     },
 
-    async waitForExit(app, service, signal) {
-      const record = await readRecord(recordPath(app, service))
+    async waitForExit(app, service, signal, slot) {
+      const record = await readRecord(recordPath(app, service, slot))
       if (!record) return { exitCode: undefined, signal: undefined }
       return processes.waitForExit(record.identity, signal)
     },
@@ -227,12 +239,12 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
     async damaged() {
       const entries = (await files.list(options.folder)) ?? []
       const found = entries.map(async ({ name }): Promise<DamagedRecord[]> => {
-        const [, app, service, ending] = RECORD_NAME.exec(name) ?? []
-        if (app === undefined || service === undefined) return []
+        const [, app, key, ending] = RECORD_NAME.exec(name) ?? []
+        if (app === undefined || key === undefined) return []
         const file = join(options.folder, name)
         const setAside = ending === SET_ASIDE
         if (!setAside && (await parseRecord(file)) !== 'damaged') return []
-        return [{ app, service, file, setAside }]
+        return [{ app, ...parseServiceKey(key), file, setAside }]
       })
       return (await Promise.all(found)).flat()
     },
@@ -259,7 +271,9 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
       const recorded = await this.list()
       const found = await findOwnProcesses(processes, options.applianceId, options.folder)
       const known = new Set(
-        recorded.filter((entry) => entry.state === 'running').map((entry) => `${entry.app}/${entry.service}`),
+        recorded
+          .filter((entry) => entry.state === 'running')
+          .map((entry) => `${entry.app}/${serviceKey(entry.service, entry.slot)}`),
       )
       const stop: StopSpec = { signal: 'SIGTERM', graceMs: STRAGGLER_GRACE_MS, lastSignal: 'SIGKILL' }
       const ended = found.map(async ({ identity, label }) => {

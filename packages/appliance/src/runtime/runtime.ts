@@ -9,6 +9,22 @@ export const APPLIANCE = '-'
 /** Where services are reached that run as processes of this machine. */
 export const LOOPBACK = '127.0.0.1'
 
+/**
+ * Where the services of a release run. While an application is updated two releases of it run beside each other, one in
+ * each slot. Postgres and the appliance's own services have no second one.
+ */
+export type Slot = 'a' | 'b'
+
+/** What tells a service of an application from all others of it that may run: its name, and `~b` in the second slot. */
+export function serviceKey(service: string, slot: Slot = 'a'): string {
+  return slot === 'a' ? service : `${service}~b`
+}
+
+/** The service and the slot of a {@link serviceKey}. */
+export function parseServiceKey(key: string): { readonly service: string; readonly slot: Slot } {
+  return key.endsWith('~b') ? { service: key.slice(0, -2), slot: 'b' } : { service: key, slot: 'a' }
+}
+
 /** How a service shows that it can do its work. */
 export type HealthProbe =
   | { readonly kind: 'http'; readonly port: number; readonly path: string }
@@ -55,6 +71,8 @@ export interface ContainerSpec {
   readonly image: string
   readonly volumes: readonly ContainerVolume[]
   readonly binds: readonly ContainerBind[]
+  /** Services of both slots reach it by its name. */
+  readonly reachedByAll?: true
   /** Keys of a service of the compose specification that the engine honours as they are: limits, user, tmpfs, … */
   readonly settings: Readonly<Record<string, unknown>>
 }
@@ -63,6 +81,8 @@ export interface ContainerSpec {
 export interface ServiceSpec {
   readonly app: string
   readonly service: string
+  /** Absent: `a`. */
+  readonly slot?: Slot
   readonly releaseId: string
   readonly command: readonly [string, ...string[]]
   readonly cwd: string
@@ -86,6 +106,7 @@ export interface ServiceSpec {
 export interface ServiceStatus {
   readonly app: string
   readonly service: string
+  readonly slot: Slot
   readonly releaseId: string
   /** `ended`: it was started and is not there any more, without having been stopped by us. */
   readonly state: 'running' | 'ended'
@@ -104,6 +125,7 @@ export interface ServiceStatus {
 export interface DamagedRecord {
   readonly app: string
   readonly service: string
+  readonly slot: Slot
   readonly file: string
   /** It lies there for a person to look at, and counts no more. */
   readonly setAside: boolean
@@ -118,12 +140,12 @@ export interface Runtime {
   /** Starts a service. One that runs with the same spec is left alone; one that runs with another is stopped first. */
   start(spec: ServiceSpec): Promise<void>
   /** Stops gracefully, then not; does not mind if it is gone. */
-  stop(app: string, service: string): Promise<void>
+  stop(app: string, service: string, slot?: Slot): Promise<void>
   /** Undefined when it was never started, or was stopped. */
-  status(app: string, service: string): Promise<ServiceStatus | undefined>
+  status(app: string, service: string, slot?: Slot): Promise<ServiceStatus | undefined>
   list(): Promise<readonly ServiceStatus[]>
   /** Resolves when a running service ends by itself; at once when it does not run. */
-  waitForExit(app: string, service: string, signal: AbortSignal): Promise<ProcessExit>
+  waitForExit(app: string, service: string, signal: AbortSignal, slot?: Slot): Promise<ProcessExit>
   /** Runs a command of the release beside the service, with its environment and folders. */
   runOnce(
     spec: ServiceSpec,

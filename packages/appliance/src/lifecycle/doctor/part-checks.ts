@@ -6,6 +6,7 @@ import { assertCluster } from '../../database/inspect.ts'
 import { probeHealth } from '../../runtime/health.ts'
 import { readLogTail } from '../../runtime/logs.ts'
 import { findOwnProcesses } from '../../runtime/own-processes.ts'
+import { serviceKey } from '../../runtime/runtime.ts'
 import { adminAddress, clusterOf, POSTGRES_SERVICE, postgresPrograms } from '../app-database.ts'
 import { programFolder } from '../appliance.ts'
 import { readFacts } from '../facts.ts'
@@ -137,7 +138,7 @@ async function applications({ appliance }: Scene): Promise<readonly Found[]> {
     if (!running || record.stopped) continue
     if (running.application.database && !(await appliance.secrets.find(`${app}/database`))) continue
     for (const { name } of running.application.services) {
-      if ((await appliance.runtime.status(app, name))?.state !== 'running') continue
+      if ((await appliance.runtime.status(app, name, record.slot))?.state !== 'running') continue
       const spec = await serviceSpec(appliance, running, record, serviceNamed(running.application, name))
       if (!spec.health) continue
       const limited = {
@@ -156,7 +157,9 @@ async function applications({ appliance }: Scene): Promise<readonly Found[]> {
 
 async function leftovers({ appliance }: Scene): Promise<readonly Found[]> {
   const { ports, runtime, config, folders, serviceUser } = appliance
-  const known = new Set((await runtime.list()).map(({ app, service }) => `${app}/${service}`))
+  const known = new Set(
+    (await runtime.list()).map(({ app, service, slot }) => `${app}/${serviceKey(service, slot)}`),
+  )
   // The service user has no other processes; an ordinary user's own ones are nobody's business.
   const strays = serviceUser ? await ports.processes.findStrays(serviceUser.uid) : []
   const unremembered = (await findOwnProcesses(ports.processes, config.id, folders.processes))

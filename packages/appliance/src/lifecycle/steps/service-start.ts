@@ -4,7 +4,7 @@ import { defineStep } from '@caretaker/steps/step.ts'
 import { type Application, serviceNamed } from '../../application/application.ts'
 import { waitCompleted } from '../../runtime/completion.ts'
 import { probeHealth, waitHealthy } from '../../runtime/health.ts'
-import { type ServiceSpec, specHash } from '../../runtime/runtime.ts'
+import { type ServiceSpec, type Slot, serviceKey, specHash } from '../../runtime/runtime.ts'
 import { POSTGRES_SERVICE } from '../app-database.ts'
 import { readAppRecord, updateAppRecord } from '../app-records.ts'
 import { findRelease, type LoadedRelease, loadRelease } from '../app-release.ts'
@@ -17,6 +17,8 @@ type ServiceInput = {
   readonly app: string
   readonly releaseId: string
   readonly service: string
+  /** Absent: where the application runs. */
+  readonly slot?: Slot
 }
 
 /** Starts one service of a release and waits until it is healthy. */
@@ -25,9 +27,11 @@ export const serviceStart = (appliance: Appliance) =>
     kind: 'service.start',
     describe: ({ app, service, releaseId }) =>
       `Start the service ${service} of ${app} (${releaseId}) and wait until it is healthy`,
-    async check({ app, releaseId, service }, { signal }) {
+    async check({ app, releaseId, service, slot: given }, { signal }) {
       if (await hasCompleted(appliance, app, releaseId, service)) return { state: 'done' }
-      const status = await appliance.runtime.status(app, service)
+      const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
+      const slot = given ?? record.slot
+      const status = await appliance.runtime.status(app, service, slot)
       if (status?.state !== 'running') {
         return { state: 'needed', before: null, because: () => endedAgain(app, service) }
       }
@@ -35,23 +39,24 @@ export const serviceStart = (appliance: Appliance) =>
       const loaded = await findRelease(appliance, app, releaseId)
       // Lost while it ran: an earlier step of the plan prepares it again.
       if (!loaded) return { state: 'needed', before: null }
-      const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
       const named = serviceNamed(loaded.application, service)
-      if (needsPort(appliance, named) && record.ports[service] === undefined)
+      if (needsPort(appliance, named) && record.ports[serviceKey(service, slot)] === undefined)
         return { state: 'needed', before: null }
-      const spec = await serviceSpec(appliance, loaded, record, named)
+      const spec = await serviceSpec(appliance, loaded, record, named, slot)
       const isWanted =
         status.specHash === specHash(spec) &&
         (await hasSecretFiles(appliance, loaded.application)) &&
         (await isHealthy(appliance, loaded, spec, signal))
       return isWanted ? { state: 'done' } : { state: 'needed', before: null }
     },
-    async apply({ app, releaseId, service }, _before, { signal }) {
+    async apply({ app, releaseId, service, slot: given }, _before, { signal }) {
       const loaded = await loadRelease(appliance, app, releaseId)
+      const slot = given ?? (await slotOf(appliance, app))
       await writeSecretFiles(appliance, loaded.application)
-      await appliance.runtime.stop(app, service)
-      const record = await ensurePorts(appliance, loaded.application)
-      const spec = await serviceSpec(appliance, loaded, record, serviceNamed(loaded.application, service))
+      await appliance.runtime.stop(app, service, slot)
+      const record = await ensurePorts(appliance, loaded.application, slot)
+      const named = serviceNamed(loaded.application, service)
+      const spec = await serviceSpec(appliance, loaded, record, named, slot)
       await appliance.runtime.start(spec)
       if (isAwaitedToComplete(loaded.application, service)) {
         await waitCompleted(appliance.ports, appliance.runtime, spec, signal)
@@ -61,9 +66,14 @@ export const serviceStart = (appliance: Appliance) =>
       }
       await waitHealthy(appliance.ports, appliance.runtime, spec, signal)
     },
-    undo: async ({ app, service }) => appliance.runtime.stop(app, service),
+    undo: async ({ app, service, slot }) =>
+      appliance.runtime.stop(app, service, slot ?? (await slotOf(appliance, app))),
     timeoutMs: HOUR_MS,
   })
+
+async function slotOf({ ports, folders }: Appliance, app: string): Promise<Slot> {
+  return (await readAppRecord(ports.files, folders.apps, app)).slot
+}
 
 function endedAgain(app: string, service: string): AppError {
   return new AppError('SERVICE_START_FAILED', {

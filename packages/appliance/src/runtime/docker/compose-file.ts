@@ -1,7 +1,7 @@
 import { sha256 } from '@caretaker/kernel/json.ts'
 import { Secret } from '@caretaker/kernel/secrets.ts'
 import { KEPT_LOGS, MAX_LOG_BYTES } from '../logs.ts'
-import { type ContainerSpec, type ServiceSpec, specHash } from '../runtime.ts'
+import { type ContainerSpec, type ServiceSpec, type Slot, serviceKey, specHash } from '../runtime.ts'
 import { bridgeName } from './close-network.ts'
 import { enterWords, INSIDE } from './enter.ts'
 
@@ -39,14 +39,16 @@ export interface ContainerWish {
   readonly secretFile: string | undefined
 }
 
-/** Name of the compose project, network included, of an application. */
-export function projectOf(applianceId: string, app: string): string {
-  return `caretaker-${applianceId.slice(0, 8)}-${app}`
+/** Name of the compose project, network included, of an application; the second slot has one of its own. */
+export function projectOf(applianceId: string, app: string, slot: Slot = 'a'): string {
+  const project = `caretaker-${applianceId.slice(0, 8)}-${app}`
+  // No name of an application has an underscore.
+  return slot === 'a' ? project : `${project}_b`
 }
 
 /** Name of the container of a service. */
-export function containerName(applianceId: string, app: string, service: string): string {
-  return `${projectOf(applianceId, app)}-${service}`
+export function containerName(applianceId: string, app: string, service: string, slot?: Slot): string {
+  return `${projectOf(applianceId, app, slot)}-${service}`
 }
 
 /**
@@ -56,7 +58,8 @@ export function containerName(applianceId: string, app: string, service: string)
 export function composeFile(wish: ContainerWish): { readonly service: string; readonly file: object } {
   const { applianceId, spec, once } = wish
   const { app, container } = spec
-  const project = projectOf(applianceId, app)
+  const project = projectOf(applianceId, app, spec.slot)
+  const aliases = once ? {} : { aliases: [spec.service] }
   const service = once ? `run-${once.id}` : spec.service
   const labels = { [LABEL.appliance]: applianceId, [LABEL.app]: app }
   const volumes = container.volumes.map((volume) => ({ ...volume, engineName: volumeName(project, volume) }))
@@ -66,10 +69,10 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
       [service]: {
         ...container.settings,
         image: container.image,
-        container_name: containerName(applianceId, app, service),
+        container_name: containerName(applianceId, app, service, spec.slot),
         labels: {
           ...labels,
-          [LABEL.service]: spec.service,
+          [LABEL.service]: serviceKey(spec.service, spec.slot),
           [LABEL.release]: spec.releaseId,
           [LABEL.spec]: specHash(spec),
           [LABEL.log]: spec.logFile,
@@ -96,7 +99,7 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
             bind: { create_host_path: false },
           })),
         ],
-        networks: { default: once ? {} : { aliases: [spec.service] } },
+        networks: { default: aliases, ...(container.reachedByAll ? { beside: aliases } : {}) },
         restart: 'no',
         stop_signal: spec.stop.signal,
         healthcheck: { disable: true },
@@ -111,11 +114,8 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
       },
     },
     networks: {
-      default: {
-        name: project,
-        labels,
-        driver_opts: { 'com.docker.network.bridge.name': bridgeName(project) },
-      },
+      default: networkNamed(project, labels),
+      ...(container.reachedByAll ? { beside: networkNamed(projectOf(applianceId, app, 'b'), labels) } : {}),
     },
     volumes: Object.fromEntries(
       volumes.map(({ engineName, folder }) => [
@@ -125,6 +125,10 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
     ),
   }
   return { service, file: literally(file) as object }
+}
+
+function networkNamed(name: string, labels: Readonly<Record<string, string>>): object {
+  return { name, labels, driver_opts: { 'com.docker.network.bridge.name': bridgeName(name) } }
 }
 
 /** A volume of the engine cannot be led elsewhere: one for another folder has another name. */

@@ -7,7 +7,16 @@ import { waitUntil } from '@caretaker/ports/deadline.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import type { CommandResult } from '@caretaker/ports/process.ts'
 import { callerOf, isCallerAlive, startOf } from '../caller.ts'
-import { type Runtime, type ServiceSpec, type ServiceStatus, type StopSpec, specHash } from '../runtime.ts'
+import {
+  parseServiceKey,
+  type Runtime,
+  type ServiceSpec,
+  type ServiceStatus,
+  type Slot,
+  type StopSpec,
+  serviceKey,
+  specHash,
+} from '../runtime.ts'
 import { closeNetwork, forgetNetwork } from './close-network.ts'
 import {
   type ContainedSpec,
@@ -41,6 +50,8 @@ const CREATE_LIMIT_MS = 2 * MINUTE_MS
 const LAST_SIGNAL_LIMIT_MS = 30 * SECOND_MS
 const LONGEST_POLL_MS = 500
 
+const SLOTS: readonly Slot[] = ['a', 'b']
+
 /**
  * Services as containers of an engine on this machine, made by the compose engine from a computed file. What runs is
  * known from the labels of the containers alone.
@@ -52,22 +63,24 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
 
   const isService = ({ labels, state }: Container) => labels[LABEL.once] === undefined && state !== 'created'
 
-  async function containersOf(app: string, service: string): Promise<readonly Container[]> {
-    const found = await engine.list([own, `${LABEL.app}=${app}`, `${LABEL.service}=${service}`])
+  async function containersOf(app: string, service: string, slot?: Slot): Promise<readonly Container[]> {
+    const key = serviceKey(service, slot)
+    const found = await engine.list([own, `${LABEL.app}=${app}`, `${LABEL.service}=${key}`])
     return found.filter(({ labels }) => labels[LABEL.once] === undefined)
   }
 
-  async function find(app: string, service: string): Promise<Container | undefined> {
-    return (await containersOf(app, service)).find(isService)
+  async function find(app: string, service: string, slot?: Slot): Promise<Container | undefined> {
+    return (await containersOf(app, service, slot)).find(isService)
   }
 
   async function statusOf({ labels, state, pid, startedAt, addresses }: Container): Promise<ServiceStatus> {
     const app = labels[LABEL.app] ?? ''
-    const address = addresses[projectOf(options.applianceId, app)]
+    const named = parseServiceKey(labels[LABEL.service] ?? '')
+    const address = addresses[projectOf(options.applianceId, app, named.slot)]
     const start = state === 'running' ? Number(await startOf(files, `${pid}`)) : Number.NaN
     return {
       app,
-      service: labels[LABEL.service] ?? '',
+      ...named,
       releaseId: labels[LABEL.release] ?? '',
       state: state === 'running' ? 'running' : 'ended',
       pid,
@@ -108,15 +121,18 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
     await engine.remove(container.id)
   }
 
-  async function stop(app: string, service: string): Promise<void> {
-    for (const container of await containersOf(app, service)) await take(container)
-    await files.remove(secretFile(app, service))
+  async function stop(app: string, service: string, slot?: Slot): Promise<void> {
+    for (const container of await containersOf(app, service, slot)) await take(container)
+    await files.remove(secretFile(app, serviceKey(service, slot)))
     const others = await engine.list([own, `${LABEL.app}=${app}`])
     if (others.length > 0) return
-    const network = projectOf(options.applianceId, app)
-    await engine.removeNetwork(network)
-    if (isRoot) await forgetNetwork(processes, network).catch(() => undefined)
+    for (const network of networksOf(app)) {
+      await engine.removeNetwork(network)
+      if (isRoot) await forgetNetwork(processes, network).catch(() => undefined)
+    }
   }
+
+  const networksOf = (app: string) => SLOTS.map((slot) => projectOf(options.applianceId, app, slot))
 
   const isRoot = machine.user().uid === 0
 
@@ -143,9 +159,9 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
     if (!(await engine.image(spec.container.image))) throw imageMissing(spec)
     const { service, file } = composeFile(wish)
     const args = ['create', '--no-build', '--pull', 'never', service]
-    const project = projectOf(options.applianceId, spec.app)
+    const project = projectOf(options.applianceId, spec.app, spec.slot)
     const result = await runDocker(processes, composeCommand(options, project, file, args, CREATE_LIMIT_MS))
-    const container = await engine.inspect(containerName(options.applianceId, spec.app, service))
+    const container = await engine.inspect(containerName(options.applianceId, spec.app, service, spec.slot))
     if (result.exitCode !== 0 || !container) {
       if (container) await engine.remove(container.id)
       throw new AppError('ENGINE_FAILED', {
@@ -155,7 +171,8 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
       })
     }
     try {
-      await close(project)
+      for (const network of spec.container.reachedByAll ? networksOf(spec.app) : [project])
+        await close(network)
       await assertProgram(engine, container, spec, wish.command ?? spec.command)
       return container
     } catch (error) {
@@ -169,15 +186,15 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
 
     async start(spec) {
       const contained = containedSpec(spec)
-      const present = await find(spec.app, spec.service)
+      const present = await find(spec.app, spec.service, spec.slot)
       if (present?.state === 'running' && present.labels[LABEL.spec] === specHash(spec)) return
-      await stop(spec.app, spec.service)
+      await stop(spec.app, spec.service, spec.slot)
       const container = await create({
         applianceId: options.applianceId,
         spec: contained,
         caller: await callerOf(files, options.pid),
         busybox: await findBusybox(files),
-        secretFile: await writeSecrets(spec, secretFile(spec.app, spec.service)),
+        secretFile: await writeSecrets(spec, secretFile(spec.app, serviceKey(spec.service, spec.slot))),
       })
       try {
         await engine.start(container.id)
@@ -189,8 +206,8 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
 
     stop,
 
-    async status(app, service) {
-      const container = await find(app, service)
+    async status(app, service, slot) {
+      const container = await find(app, service, slot)
       return container && statusOf(container)
     },
 
@@ -198,9 +215,9 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
       return Promise.all((await engine.list([own])).filter(isService).map(statusOf))
     },
 
-    async waitForExit(app, service, signal) {
+    async waitForExit(app, service, signal, slot) {
       for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_POLL_MS)) {
-        const container = await find(app, service)
+        const container = await find(app, service, slot)
         if (container?.state !== 'running') return { exitCode: container?.exitCode, signal: undefined }
         if (signal.aborted) throw cancelled(`The end of ${service} of ${app} was not waited for`)
         await clock.wait(pauseMs, signal)
@@ -237,7 +254,7 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
     },
 
     async runInside(spec, command, { timeoutMs }, signal) {
-      const container = await find(spec.app, spec.service)
+      const container = await find(spec.app, spec.service, spec.slot)
       if (container?.state !== 'running') throw notRunning(spec)
       const words = insideWords(secretVariables(spec) !== undefined, Math.ceil(timeoutMs / SECOND_MS))
       // What runs inside ends by itself a little later than its caller gives it up.
