@@ -41,6 +41,10 @@ export const ERROR_CODES = {
   OPERATION_UNKNOWN: entry(2, 'There is no operation with this id.'),
   OPERATION_ENDED: entry(2, 'The operation has already ended; there is nothing to resume or undo.'),
   OPERATION_UNFINISHED: entry(11, 'An earlier operation is unfinished and must be resumed or undone first.'),
+  OPERATION_INTERRUPTED: entry(
+    1,
+    'The process of an operation died in the middle; the operation was taken back.',
+  ),
   JOURNAL_DAMAGED: entry(5, 'The journal of an operation is damaged before its end.'),
   STEP_UNKNOWN: entry(5, 'The journal names a step that this version does not know.'),
   STEP_TIMEOUT: entry(1, 'A step did not end in its time.'),
@@ -123,6 +127,12 @@ export const ERROR_CODES = {
   SERVICE_UNKNOWN: entry(2, 'There is no service with this name.'),
   MIGRATION_FAILED: entry(5, 'The migration of the application failed.'),
   SMOKE_FAILED: entry(5, 'The smoke test of the application failed.'),
+  UPDATE_REFUSED: entry(2, 'The update cannot be done as it was asked for; nothing was changed.'),
+  UPDATE_UNFINISHED: entry(
+    5,
+    'An update could neither be finished nor taken back; nothing is started on data that may be half migrated.',
+  ),
+  DATA_LOSS_UNCONFIRMED: entry(2, 'What was asked for loses data, and that was not confirmed.'),
   APP_COMMAND_FAILED: entry(1, 'A command of the application ended with an error.'),
 
   // container engine

@@ -28,6 +28,8 @@ export type JournalRecord =
       readonly at: string
       readonly boot_id: string
       readonly direction: 'forward' | 'back'
+      /** Why it turns back, when the interruption itself is the reason. */
+      readonly error?: ErrorReport
     }
   | { readonly type: 'step-skipped'; readonly at: string; readonly step: string }
   | { readonly type: 'step-started'; readonly at: string; readonly step: string; readonly before: Json }

@@ -1,7 +1,7 @@
 import type { Json } from '@caretaker/kernel/json.ts'
 import type { StepDefinition } from './step.ts'
 
-export type WayBack = 'undo' | 'not-needed' | 'impossible'
+export type WayBack = 'undo' | 'not-needed' | 'impossible' | 'commit'
 
 /** One step of a plan, as data: enough for another process to take it. */
 export interface PlannedStep {
@@ -21,6 +21,11 @@ export interface Plan {
   readonly purpose: string
   /** After a failure: take back what was done, or stop there (the operation can be repeated). */
   readonly onFailure: 'undo' | 'stop'
+  /**
+   * What becomes of it when the process dies in the middle or somebody cancels: by default it can be gone on with.
+   * `go-back`: it is taken back like after a failure, unless it is committed; then it is finished, cancelled or not.
+   */
+  readonly onInterruption?: 'go-back'
   readonly steps: readonly PlannedStep[]
 }
 

@@ -77,6 +77,7 @@ export function replay(records: readonly JournalRecord[]): OperationProgress {
         else if (!progress.paused) countCrash(progress, steps)
         progress.paused = false
         progress.waitsForPerson = false
+        if (record.error) progress.errors = [...progress.errors, record.error]
         if (record.direction === 'back') {
           if (progress.direction === 'forward') progress.givenUp = false
           turnBack()

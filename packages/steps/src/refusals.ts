@@ -1,5 +1,6 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
-import type { StepProgress } from './progress.ts'
+import type { Plan } from './plan.ts'
+import type { OperationProgress, StepProgress } from './progress.ts'
 import type { Run } from './run.ts'
 
 /** CANCELLED: a person stopped it; both ways on are said. */
@@ -31,6 +32,16 @@ export function cannotUndo(entry: StepProgress): AppError {
     what: `"${entry.step.summary}" stays done`,
     why: 'this step is a point of no return: it and what came before it cannot be taken back',
     next: 'Correct the cause of the failure, then repeat the command: it goes on from here',
+  })
+}
+
+/** OPERATION_INTERRUPTED: it is taken back because the process died in the middle. */
+export function interrupted(plan: Plan, { steps }: Pick<OperationProgress, 'steps'>): AppError {
+  const last = steps.findLast((entry) => entry.before !== undefined)
+  return new AppError('OPERATION_INTERRUPTED', {
+    what: `"${plan.purpose}" was interrupted and is taken back`,
+    why: `caretaker, or the machine, ended ${last ? `while or after "${last.step.summary}"` : 'before its first change'}`,
+    next: 'Repeat the command when the cause is known ("dmesg", "journalctl -b -1")',
   })
 }
 

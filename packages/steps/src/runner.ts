@@ -6,9 +6,9 @@ import { nextOperationId } from './operation-ids.ts'
 import { withOperationLock } from './operation-lock.ts'
 import type { Plan } from './plan.ts'
 import { replay, type StepProgress } from './progress.ts'
-import { unknownOperation } from './refusals.ts'
+import { interrupted, unknownOperation } from './refusals.ts'
 import { audit, DAEMON_STOPS, now, type Run, type Runner } from './run.ts'
-import { goBack, goForward } from './travel.ts'
+import { goBack, goForward, isCommitted, steadfast } from './travel.ts'
 
 export type { Run, Runner, RunnerPorts } from './run.ts'
 export { DAEMON_STOPS } from './run.ts'
@@ -90,13 +90,20 @@ export async function resumeOperationLocked(
       next: `"caretaker operation show ${operation}" tells how; repeat the command that it was to do it anew`,
     })
   }
+  const run: Run = { runner, operation, plan: first.plan, journal, signal }
+  const turnsBack =
+    wanted === 'resume' &&
+    progress.direction === 'forward' &&
+    first.plan.onInterruption === 'go-back' &&
+    !(await isCommitted(run))
   await journal.append({
     type: 'resumed',
     at: clock.now().toISOString(),
     boot_id: await machine.bootId(),
-    direction: wanted === 'undo' || progress.direction === 'back' ? 'back' : 'forward',
+    direction: wanted === 'undo' || turnsBack || progress.direction === 'back' ? 'back' : 'forward',
+    ...(turnsBack ? { error: interrupted(first.plan, progress).toReport() } : {}),
   })
-  return drive({ runner, operation, plan: first.plan, journal, signal }, true)
+  return drive(run, true)
 }
 
 /** What stopped half-way can still be taken back; what is done or undone cannot by this door. */
@@ -136,7 +143,7 @@ async function forwardOrBack(run: Run): Promise<Outcome> {
       await run.journal.append({ type: 'undo-begun', at: now(run) })
     }
     run.runner.emit({ type: 'undo-begun', operation: run.operation })
-    return await endWith(run, await goBack(run))
+    return await endWith(run, await goBack(run.plan.onInterruption === 'go-back' ? steadfast(run) : run))
   } catch (error) {
     const reported = toAppError(error)
     if (reported.code !== 'CANCELLED') throw reported

@@ -23,11 +23,14 @@ export interface StepContext {
  * - a function: it is undone by it; safe to repeat, also after an `apply` that ended half-way;
  * - 'not-needed': nothing that anybody notices stays behind (something fetched, a look taken);
  * - 'impossible': the point of no return. Nothing before it is undone either, and the plan shows it.
+ * - 'commit': what the whole plan is for takes effect here. Before it everything is taken back, after it nothing is:
+ *   what fails later stops there. Whether it took effect is told by its `check`, also after an `apply` that failed.
  */
 export type Undo<Input extends Json, Before extends Json> =
   | ((input: Input, before: Before, context: StepContext) => Promise<void>)
   | 'not-needed'
   | 'impossible'
+  | 'commit'
 
 /**
  * One kind of step. It is found by its `kind` when a journal is resumed by another process, perhaps of a newer

@@ -25,7 +25,7 @@ export interface Wanted {
   readonly value: string
 }
 
-export type StepKind = 'set' | 'look' | 'commit'
+export type StepKind = 'set' | 'look' | 'commit' | 'point'
 
 /** A world of named values and a runner for it. A hook (`apply a`, `undo a`, `check a`) breaks one call of one step. */
 export class TestBed {
@@ -45,6 +45,7 @@ export class TestBed {
     }),
     look: this.#define('look', 'not-needed'),
     commit: this.#define('commit', 'impossible'),
+    point: this.#define('point', 'commit'),
   }
 
   constructor(remains: Remains) {
@@ -68,6 +69,11 @@ export class TestBed {
   /** What is left if the process died right now and the power with it. */
   remains(): Remains {
     return { image: this.files.durableImage(), values: new Map(this.values) }
+  }
+
+  /** A plan that is taken back when it is interrupted. */
+  planGoingBack(...steps: readonly (readonly [StepKind, string, string?])[]): Plan {
+    return { ...this.plan('undo', ...steps), onInterruption: 'go-back' }
   }
 
   plan(onFailure: Plan['onFailure'], ...steps: readonly (readonly [StepKind, string, string?])[]): Plan {

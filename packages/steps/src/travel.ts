@@ -1,4 +1,5 @@
 import { type AppError, toAppError } from '@caretaker/kernel/errors.ts'
+import type { PlannedStep } from './plan.ts'
 import type { StepProgress } from './progress.ts'
 import { blocked, cancelled, cannotUndo, keepsCrashing } from './refusals.ts'
 import { audit, now, progressOf, type Run, recordFailure, recordUndoFailure, timed } from './run.ts'
@@ -11,20 +12,54 @@ export const MAX_CRASHES = 3
  * Takes every step that is not yet in effect.
  * @throws AppError CANCELLED
  */
-export async function goForward(run: Run): Promise<'done' | 'undo' | 'stop'> {
-  for (const step of run.plan.steps) {
+export async function goForward(given: Run): Promise<'done' | 'undo' | 'stop'> {
+  const goesBack = given.plan.onInterruption === 'go-back'
+  for (const step of given.plan.steps) {
+    const isCommitted = hasCommitted(given)
+    const run = goesBack && isCommitted ? steadfast(given) : given
     const entry = progressOf(run, step.id)
     if (entry.state === 'applied' || entry.state === 'skipped') continue
-    throwIfCancelled(run)
-    const failure = await failureOf(async () => {
+    if (!goesBack) throwIfCancelled(run)
+    const failure = await failureOf(goesBack, async () => {
+      throwIfCancelled(run)
       if (entry.crashes >= MAX_CRASHES) throw keepsCrashing(entry, 'apply')
       await takeStep(run, entry)
     })
     if (!failure) continue
+    if (step.wayBack === 'commit' && (await isInEffect(steadfast(run), step))) {
+      await run.journal.append({ type: 'step-applied', at: now(run), step: step.id, duration_ms: 0 })
+      continue
+    }
     await recordFailure(run, entry, failure)
-    return run.plan.onFailure
+    return isCommitted ? 'stop' : run.plan.onFailure
   }
   return 'done'
+}
+
+/** The same run when nobody can cancel it any more. */
+export function steadfast(run: Run): Run {
+  return { ...run, signal: new AbortController().signal }
+}
+
+/** Whether the plan is past its commit, as its journal tells. */
+function hasCommitted(run: Run): boolean {
+  return run.plan.steps.some(
+    (step) => step.wayBack === 'commit' && ['applied', 'skipped'].includes(progressOf(run, step.id).state),
+  )
+}
+
+/** Whether the plan is past its commit: where the process died in the middle of that, how things stand decides. */
+export async function isCommitted(run: Run): Promise<boolean> {
+  if (hasCommitted(run)) return true
+  for (const step of run.plan.steps) {
+    if (step.wayBack !== 'commit' || progressOf(run, step.id).before === undefined) continue
+    if (await isInEffect(run, step)) return true
+  }
+  return false
+}
+
+async function isInEffect(run: Run, step: PlannedStep): Promise<boolean> {
+  return (await checkStep(run, step)).state === 'done'
 }
 
 /**
@@ -36,8 +71,9 @@ export async function goBack(run: Run): Promise<'undone' | 'stopped'> {
     const entry = progressOf(run, step.id)
     if (!isToUndo(entry)) continue
     throwIfCancelled(run)
-    const failure = await failureOf(async () => {
-      if (step.wayBack === 'impossible') throw cannotUndo(entry)
+    if (step.wayBack === 'commit' && !(await isInEffect(run, step))) continue
+    const failure = await failureOf(false, async () => {
+      if (step.wayBack === 'impossible' || step.wayBack === 'commit') throw cannotUndo(entry)
       if (entry.crashes >= MAX_CRASHES) throw keepsCrashing(entry, 'undo')
       await takeBack(run, entry)
     })
@@ -86,14 +122,14 @@ async function takeBack(run: Run, { step, before }: StepProgress): Promise<void>
   run.runner.emit({ type: 'step-undone', operation, step: step.id, duration_ms: durationMs })
 }
 
-/** Why `work` failed, undefined when it did not. A cancellation is no failure: it goes on to the caller. */
-async function failureOf(work: () => Promise<void>): Promise<AppError | undefined> {
+/** Why `work` failed, undefined when it did not. A cancellation goes on to the caller unless it counts as a failure. */
+async function failureOf(cancellationToo: boolean, work: () => Promise<void>): Promise<AppError | undefined> {
   try {
     await work()
     return undefined
   } catch (error) {
     const reported = toAppError(error)
-    if (reported.code === 'CANCELLED') throw reported
+    if (reported.code === 'CANCELLED' && !cancellationToo) throw reported
     return reported
   }
 }

@@ -8,6 +8,7 @@ const WAY_BACK = {
   undo: 'can be undone',
   'not-needed': 'may stay as it is',
   impossible: 'POINT OF NO RETURN',
+  commit: 'from here on nothing is taken back',
 } as const
 
 /** The steps that will be taken, in order, each with its way back. */
