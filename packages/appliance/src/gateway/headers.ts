@@ -64,11 +64,9 @@ export function requestHeaders(headers: HeaderMap, context: ForwardContext): Hea
   const nominated = connectionTokens(headers)
   const result: HeaderMap = {}
   for (const [name, value] of Object.entries(headers)) {
-    const plain = name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-')
-    if (HOP_BY_HOP.has(plain) || nominated.has(plain) || plain === 'expect') continue
-    if (name !== plain && FRAMING.has(plain)) continue
-    if (VOUCHED.test(plain) && !(context.peer.trusted && BELIEVED.test(name))) continue
-    result[name] = value
+    const { plain, from } = judge(name)
+    if (from === 'nobody' || nominated.has(plain)) continue
+    if (from === 'anybody' || (from === 'trusted' && context.peer.trusted)) result[name] = value
   }
   result['host'] = context.host
   if (headers['transfer-encoding'] !== undefined) result['transfer-encoding'] = 'chunked'
@@ -81,11 +79,39 @@ export function requestHeaders(headers: HeaderMap, context: ForwardContext): Hea
   return result
 }
 
+/** What is known of a header field by its name alone. */
+interface Judgement {
+  /** The name as CGI-like applications read it. */
+  readonly plain: string
+  /** Who may send it to an application. */
+  readonly from: 'anybody' | 'trusted' | 'nobody'
+}
+
+/** Clients send the same few names again and again; they choose them, so there is a bound. */
+const judged = new Map<string, Judgement>()
+const MAX_JUDGED = 1000
+
+function judge(name: string): Judgement {
+  const known = judged.get(name)
+  if (known) return known
+  const plain = name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-')
+  const isNever = HOP_BY_HOP.has(plain) || plain === 'expect' || (name !== plain && FRAMING.has(plain))
+  const isVouched = VOUCHED.test(plain)
+  const from = isNever || (isVouched && !BELIEVED.test(name)) ? 'nobody' : isVouched ? 'trusted' : 'anybody'
+  if (judged.size >= MAX_JUDGED) judged.clear()
+  judged.set(name, { plain, from })
+  return { plain, from }
+}
+
 /** The headers a client gets: those of the application without the ones of its connection, and the request id. */
 export function responseHeaders(headers: HeaderMap, requestId: string): HeaderMap {
   const nominated = connectionTokens(headers)
-  const kept = Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name) && !nominated.has(name))
-  return { ...Object.fromEntries(kept), 'x-request-id': requestId }
+  const kept = Object.create(null) as HeaderMap
+  for (const [name, value] of Object.entries(headers)) {
+    if (!HOP_BY_HOP.has(name) && !nominated.has(name)) kept[name] = value
+  }
+  kept['x-request-id'] = requestId
+  return kept
 }
 
 /** The id a trusted peer gave the request, else a new one. */
@@ -94,7 +120,12 @@ export function requestIdFor(headers: HeaderMap, peer: Peer): string {
   return peer.trusted && given !== undefined && REQUEST_ID.test(given) ? given : randomUUID()
 }
 
-function connectionTokens(headers: HeaderMap): Set<string> {
+/** What nearly every connection field says; both names are hop by hop anyway. */
+const USUAL = new Set([undefined, 'keep-alive', 'close'])
+const NONE: ReadonlySet<string> = new Set()
+
+function connectionTokens(headers: HeaderMap): ReadonlySet<string> {
+  if (USUAL.has(headers['connection'] as string | undefined)) return NONE
   const tokens = (text(headers['connection']) ?? '').split(',').map((token) => token.trim().toLowerCase())
   // A client must not be able to take away what the gateway or the message itself needs.
   return new Set(tokens.filter((token) => token !== '' && token !== 'host' && token !== 'content-length'))

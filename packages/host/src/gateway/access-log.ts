@@ -16,7 +16,7 @@ export class AccessRecord {
     const startedMs = performance.now()
     const { method, headers, url } = exchange.request
     const host = headers.host
-    exchange.ended.addEventListener('abort', () => {
+    exchange.ended.whenOver(() => {
       write(
         JSON.stringify({
           time: new Date().toISOString(),

@@ -1,14 +1,15 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { PageResponse } from '@caretaker/appliance/gateway/service-page.ts'
+import { Ending } from './ending.ts'
 import type { Sender } from './entrance.ts'
 
 /** One request and the way to answer it: an ordinary response, or the bare socket of a websocket handshake. */
 export interface Exchange {
   readonly request: IncomingMessage
   readonly sender: Sender
-  /** Fires when the client has gone or everything is answered. */
-  readonly ended: AbortSignal
+  /** The client has gone or everything is answered. */
+  readonly ended: Ending
   readonly kind: 'request' | 'upgrade'
   /** Answers in place of an application; does nothing once an answer has begun. */
   reply(answer: PageResponse): void
@@ -25,16 +26,13 @@ export interface UpgradeExchange extends Exchange {
   readonly head: Buffer
 }
 
-/** Why `ended` fires; without a reason of ours each time would make an exception with a stack. */
-const ENDED = 'the client has gone or everything is answered'
-
 export function requestExchange(
   request: IncomingMessage,
   response: ServerResponse,
   sender: Sender,
 ): RequestExchange {
-  const ended = new AbortController()
-  response.once('close', () => ended.abort(ENDED))
+  const ended = new Ending()
+  response.once('close', () => ended.end())
   // The client going away in the middle of its body is no fault of ours; `close` follows and tells the rest.
   request.on('error', () => undefined)
   return {
@@ -42,7 +40,7 @@ export function requestExchange(
     request,
     response,
     sender,
-    ended: ended.signal,
+    ended,
     reply(answer) {
       if (response.headersSent || response.destroyed) return
       const close = response.getHeader('connection') === 'close'
@@ -63,9 +61,9 @@ export function upgradeExchange(
   head: Buffer,
   sender: Sender,
 ): UpgradeExchange {
-  const ended = new AbortController()
+  const ended = new Ending()
   let answered = false
-  socket.once('close', () => ended.abort(ENDED))
+  socket.once('close', () => ended.end())
   socket.on('error', () => undefined)
   return {
     kind: 'upgrade',
@@ -73,7 +71,7 @@ export function upgradeExchange(
     socket,
     head,
     sender,
-    ended: ended.signal,
+    ended,
     reply(answer) {
       if (answered) return
       answered = true

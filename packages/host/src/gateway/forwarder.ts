@@ -1,11 +1,12 @@
-import { Agent, type ClientRequest, type IncomingMessage, STATUS_CODES } from 'node:http'
+import { type ClientRequest, type IncomingMessage, STATUS_CODES } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Endpoint } from '@caretaker/appliance/gateway/gateway-config.ts'
 import { type HeaderMap, responseHeaders } from '@caretaker/appliance/gateway/headers.ts'
 import { createProxyServer } from 'httpxy'
 import { hasBody } from './bad-request.ts'
 import type { RequestExchange, UpgradeExchange } from './exchange.ts'
-import { MAX_IDLE_UPSTREAM } from './limits.ts'
+import { KeptClients } from './kept-clients.ts'
+import { passReading } from './reading.ts'
 
 /** A request on its way to an application. */
 export interface Passage {
@@ -29,17 +30,17 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
  * tell whether that request was read. So only a safe request (RFC 9110, 9.2.1) without body goes over a kept
  * connection, and it alone is sent a second time, over a new one. All others get a new connection: they are never
  * sent twice and never meet a stale one.
+ *
+ * What goes over kept connections is nearly everything, and passed on by undici's client, which costs half of Node's
+ * own (`npm run bench -- gateway`). Bodies and websockets go through httpxy.
  */
 export class Forwarder {
-  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: MAX_IDLE_UPSTREAM })
+  readonly #clients = new KeptClients()
   readonly #proxy = createProxyServer({})
   readonly #passages = new WeakMap<IncomingMessage, Passage>()
-  /** The request under way to the application, by the request of the client. */
-  readonly #attempts = new WeakMap<IncomingMessage, ClientRequest>()
 
   constructor() {
-    this.#proxy.on('proxyReq', (attempt, request) => {
-      this.#attempts.set(request as IncomingMessage, attempt)
+    this.#proxy.on('proxyReq', (attempt) => {
       // Nobody asked for another protocol: without a listener the client would wait for ever.
       attempt.once('upgrade', (_answer, upstream) => {
         upstream.destroy()
@@ -69,34 +70,27 @@ export class Forwarder {
   /** Passes an ordinary request on. `response` may hold `connection: close` to end the connection after it. */
   forward(exchange: RequestExchange, passage: Passage): void {
     const { request } = exchange
-    const repeatable = !hasBody(request) && SAFE_METHODS.has(request.method ?? '')
+    const isRepeatable = !hasBody(request) && SAFE_METHODS.has(request.method ?? '')
+    if (isRepeatable)
+      passReading(exchange, passage, this.#clients, () => this.#send(exchange, passage, 'again'))
+    else this.#send(exchange, passage, 'first')
+  }
+
+  /** Over a new connection. */
+  #send(exchange: RequestExchange, passage: Passage, turn: 'first' | 'again'): void {
+    const { request, response } = exchange
     request.url = passage.path
     request.headers = passage.headers as IncomingMessage['headers']
     this.#passages.set(request, passage)
-    void this.#send(exchange, passage, repeatable ? 'kept' : 'new')
-  }
-
-  async #send(
-    exchange: RequestExchange,
-    passage: Passage,
-    connection: 'kept' | 'new' | 'again',
-  ): Promise<void> {
-    const { request, response } = exchange
-    try {
-      await this.#proxy.web(request, response, {
-        target: { protocol: 'http:', ...passage.upstream },
-        agent: connection === 'kept' ? this.#agent : (false as never),
-        // A request that may be sent again has no body; it must not be consumed by the first attempt.
-        ...(connection === 'new' ? {} : { buffer: Readable.from([]) }),
-      })
-    } catch (error) {
-      if (response.headersSent || exchange.ended.aborted) return
-      if (connection === 'kept' && this.#attempts.get(request)?.reusedSocket && isStale(error)) {
-        await this.#send(exchange, passage, 'again')
-      } else {
-        passage.onFailure(error as Error)
-      }
+    const options = {
+      target: { protocol: 'http:', ...passage.upstream },
+      agent: false as never,
+      // Sent again is only what has no body.
+      ...(turn === 'first' ? {} : { buffer: Readable.from([]) }),
     }
+    this.#proxy.web(request, response, options).catch((error: unknown) => {
+      if (!response.headersSent && !exchange.ended.isOver) passage.onFailure(error as Error)
+    })
   }
 
   /** Passes a websocket handshake on, then the bytes both ways until one side ends. */
@@ -134,7 +128,7 @@ export class Forwarder {
   }
 
   close(): void {
-    this.#agent.destroy()
+    this.#clients.close()
   }
 }
 
@@ -145,9 +139,4 @@ export class Forwarder {
 function cleanStatusLine(answer: IncomingMessage): void {
   if ((answer.statusCode ?? 0) < 200) answer.statusCode = 502
   answer.statusMessage = STATUS_CODES[answer.statusCode ?? 502] ?? ''
-}
-
-function isStale(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code
-  return code === 'ECONNRESET' || code === 'EPIPE'
 }

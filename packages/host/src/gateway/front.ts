@@ -181,7 +181,7 @@ export class Front {
     const traffic = this.#trafficOf(route.app)
     record.app = route.app
     traffic.opened(exchange)
-    exchange.ended.addEventListener('abort', () => traffic.closed(exchange))
+    exchange.ended.whenOver(() => traffic.closed(exchange))
     const passage = {
       upstream,
       path: target.path,

@@ -40,6 +40,11 @@ describe('an application that answers badly', () => {
     ['a bare line feed', 'HTTP/1.1 200 OK\r\nx: a\nset-cookie: evil=1\r\n\r\n', 503],
     ['a name with a space', 'HTTP/1.1 200 OK\r\nx y: a\r\n\r\n', 503],
     ['nothing', '', 503],
+    [
+      'an interim answer that nobody asked for',
+      'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok',
+      200,
+    ],
     ['interim answers only', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(10_000), 503],
     [
       'many interim answers',
@@ -83,6 +88,16 @@ describe('an application that answers badly', () => {
     )
     expect(answer).not.toMatch(/x-hop|keep-alive|proxy-auth|forged/)
     expect(answer).toMatch(/content-length: 2\r\n[^]*ok$/)
+  })
+
+  test('fields arrive byte for byte, those of one name joined, of types the first', async () => {
+    const answer = await answeredWith(
+      'HTTP/1.1 200 OK\r\nx-name: M\xfcller \xc3\xbc\r\ncontent-type: text/plain\r\ncontent-type: text/html\r\nvary: a\r\nvary: b\r\ncontent-length: 2\r\n\r\nok',
+    )
+    expect(answer).toContain('x-name: M\xfcller \xc3\xbc\r\n')
+    expect(answer).toContain('content-type: text/plain\r\n')
+    expect(answer).toContain('vary: a, b\r\n')
+    expect(answer).not.toContain('text/html')
   })
 
   test('a refused websocket handshake comes out as one clean answer', async () => {

@@ -1,4 +1,5 @@
 import type { AppTraffic } from '@caretaker/appliance/gateway/gateway.ts'
+import type { Ending } from './ending.ts'
 import { MAX_HELD } from './limits.ts'
 
 /** How a wait for the end of a hold ended. */
@@ -44,22 +45,20 @@ export class Traffic {
   }
 
   /** Waits for the end of the hold, at most `maxMs`, while the client is there. */
-  wait(maxMs: number, gone: AbortSignal): Promise<HoldOutcome> {
+  wait(maxMs: number, gone: Ending): Promise<HoldOutcome> {
     if (this.#queue.size >= MAX_HELD) return Promise.resolve('full')
-    if (gone.aborted) return Promise.resolve('gone')
+    if (gone.isOver) return Promise.resolve('gone')
     return new Promise((resolve) => {
-      const leave = (): void => waiting.settle('gone')
       const timer = setTimeout(() => waiting.settle('timeout'), maxMs)
       const waiting: Waiting = {
         settle: (outcome) => {
           clearTimeout(timer)
-          gone.removeEventListener('abort', leave)
           this.#queue.delete(waiting)
           resolve(outcome)
         },
       }
-      gone.addEventListener('abort', leave)
       this.#queue.add(waiting)
+      gone.whenOver(() => waiting.settle('gone'))
     })
   }
 
