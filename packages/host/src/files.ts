@@ -19,6 +19,7 @@ import {
 import { dirname, join } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import type { FileInfo, Files, Owner } from '@caretaker/ports/files.ts'
+import { copyLiveTree } from './copy-live-tree.ts'
 import { copyTree } from './copy-tree.ts'
 import { isErrno, unlessErrno } from './errno.ts'
 import { mountPoint } from './mount-point.ts'
@@ -58,6 +59,7 @@ export function createFiles(): Files {
     link: (target, path) => sayWhere(path, plain.link(target, path)),
     remove: (path) => sayWhere(path, plain.remove(path)),
     copyTree: (from, to) => sayWhere(to, plain.copyTree(from, to)),
+    copyLiveTree: (from, to, leaveOut) => sayWhere(to, plain.copyLiveTree(from, to, leaveOut)),
     setMode: (path, mode) => sayWhere(path, plain.setMode(path, mode)),
     setOwner: (path, owner) => sayWhere(path, plain.setOwner(path, owner)),
   }
@@ -105,6 +107,10 @@ function plainFiles(): Files {
     remove: (path) => unlessErrno(rm(path, { recursive: true, force: true }), MISSING, undefined),
     copyTree: async (from, to) => {
       await copyTree(from, to)
+      await syncPath(dirname(to))
+    },
+    copyLiveTree: async (from, to, leaveOut) => {
+      await copyLiveTree(from, to, leaveOut)
       await syncPath(dirname(to))
     },
     treeSize,

@@ -135,6 +135,16 @@ export const ERROR_CODES = {
   DATA_LOSS_UNCONFIRMED: entry(2, 'What was asked for loses data, and that was not confirmed.'),
   APP_COMMAND_FAILED: entry(1, 'A command of the application ended with an error.'),
 
+  // clones
+  CLONE_UNKNOWN: entry(2, 'There is no clone with this name.'),
+  CLONE_REFUSED: entry(2, 'The application cannot be cloned as it is.'),
+  CLONE_NOT_ISOLATED: entry(10, 'The system allows no isolation, so a clone could reach the outside.'),
+  CLONE_SCRUB_FAILED: entry(
+    4,
+    'The SQL that clears what a clone must not hold failed; the clone was removed.',
+  ),
+  REBUILD_FAILED: entry(5, 'The command that fills volatile volumes again failed.'),
+
   // container engine
   ENGINE_UNREACHABLE: entry(10, 'The container engine does not answer.'),
   ENGINE_FAILED: entry(1, 'The container engine refused what was asked of it.'),

@@ -72,6 +72,11 @@ export interface Files {
    * `to` must not exist. Every file and folder is on disk (synced) when it returns.
    */
   copyTree(from: string, to: string): Promise<void>
+  /**
+   * {@link Files.copyTree} of a folder in which others write meanwhile: what vanishes is left out, and a file that changes
+   * is copied as it is read, up to its end. What `leaveOut` says is left out too; it is asked for paths relative to `from`.
+   */
+  copyLiveTree(from: string, to: string, leaveOut: (path: string) => boolean): Promise<void>
   /** Bytes that the files at and below a path take up on disk, folders not counted. 0 when there is nothing. */
   treeSize(path: string): Promise<number>
   setMode(path: string, mode: number): Promise<void>

@@ -169,6 +169,21 @@ export class MemoryFiles implements Files {
     folder.syncedEntries.set(name, copy)
   }
 
+  async copyLiveTree(from: string, to: string, leaveOut: (path: string) => boolean): Promise<void> {
+    this.#check('copyLiveTree', to)
+    await this.copyTree(from, to)
+    for (const path of this.#pathsBelow(to, '')) if (leaveOut(path)) await this.remove(`${to}/${path}`)
+  }
+
+  #pathsBelow(root: string, below: string): readonly string[] {
+    const node = this.#nodeAt(below === '' ? root : `${root}/${below}`, false)
+    if (node.kind !== 'folder') return []
+    return [...node.entries.keys()].flatMap((name) => {
+      const path = below === '' ? name : `${below}/${name}`
+      return [path, ...this.#pathsBelow(root, path)]
+    })
+  }
+
   async treeSize(path: string): Promise<number> {
     this.#check('treeSize', path)
     const node = this.#lookUp(path, false)

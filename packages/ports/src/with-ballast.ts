@@ -11,7 +11,7 @@ export type BallastUse =
 
 /**
  * The same ports, which on a full disk give up ballast of the state folder and try again, as long as there is some.
- * Only where the ballast lies on the file system that is full. Large things (`copyTree`) are not tried again.
+ * Only where the ballast lies on the file system that is full. Large things (`copyTree`, `copyLiveTree`) are not tried again.
  */
 export function withBallast(ports: Ports, stateFolder: string, use: BallastUse): Ports {
   const { files, locks, processes } = ports

@@ -100,7 +100,7 @@ export function serviceEnvironment(
   service: Service,
   facts: WiringFacts,
 ): Readonly<Record<string, MaybeSecret>> {
-  const declared = { ...service.environment, ...service.lateEnvironment }
+  const declared = { ...service.environment, ...service.secretEnvironment, ...service.lateEnvironment }
   const overridden = Object.entries(facts.environment).filter(([name]) => Object.hasOwn(declared, name))
   const wiring = wiringOf(app, service, facts)
   const valueOf = (name: string): MaybeSecret =>

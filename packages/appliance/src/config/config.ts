@@ -1,4 +1,5 @@
 import type { Secret } from '@caretaker/kernel/secrets.ts'
+import type { CloneRecord } from './clone.ts'
 
 /**
  * The parsed config: what stands under `caretaker:` in `appliance.yml`, every default filled in, frozen.
@@ -106,6 +107,8 @@ export interface ApplicationConfig {
   readonly path_prefix: string
   readonly environment: Readonly<Record<string, string>>
   readonly secrets: Readonly<Record<string, Secret>>
+  /** Stands in no file: the entry of a clone, which follows from its record and the entry of its origin. */
+  readonly clone?: CloneRecord | undefined
 }
 
 export interface KeysConfig {

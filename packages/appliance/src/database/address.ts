@@ -11,12 +11,12 @@ export function superuserAddress(
   return { host: cluster.runFolder, port: PORT, user: SUPERUSER, password, database }
 }
 
-/** The application's way into its own database: role and database carry its name. */
+/** The application's way into its own database: role and database carry its name, in a clone the one of its origin. */
 export function appAddress(
-  cluster: Pick<Cluster, 'runFolder' | 'app'>,
+  { runFolder, app, role = app }: Pick<Cluster, 'runFolder' | 'app' | 'role'>,
   password: MaybeSecret,
 ): DatabaseAddress {
-  return { host: cluster.runFolder, port: PORT, user: cluster.app, password, database: cluster.app }
+  return { host: runFolder, port: PORT, user: role, password, database: role }
 }
 
 /**

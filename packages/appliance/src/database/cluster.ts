@@ -6,8 +6,10 @@ import type { PostgresMajor, PostgresPrograms } from './programs.ts'
 
 /** The Postgres of one application. All paths are absolute. */
 export interface Cluster {
-  /** Name of the application; also of its role and its database. */
+  /** Name of the application; also of its role and its database, unless `role` is given. */
   readonly app: string
+  /** Name of role and database where the data was made by an application of another name: in a clone. */
+  readonly role?: string
   readonly major: PostgresMajor
   /** `postgres` inside the snapshot unit, reached through the stable path of the unit. */
   readonly dataFolder: string

@@ -1,13 +1,14 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
+import { ownApplications } from '../config/clone.ts'
 import { closest } from '../config/suggest.ts'
 import type { Appliance } from '../lifecycle/appliance.ts'
 import { appJobs } from './app-job.ts'
 import type { Job } from './job.ts'
 import { ownJobs } from './own-jobs.ts'
 
-/** Every job of the appliance: its own, then those of its applications. */
+/** Every job of the appliance: its own, then those of its applications. Those of clones do not run by schedule. */
 export async function listJobs(appliance: Appliance): Promise<readonly Job[]> {
-  const apps = Object.keys(appliance.config.applications)
+  const apps = Object.keys(ownApplications(appliance.config))
   // An application whose record or release cannot be read is the matter of `status`; the other jobs go on.
   const ofApps = await Promise.all(apps.map((app) => appJobs(appliance, app).catch(() => [])))
   return [...ownJobs(appliance), ...ofApps.flat()]

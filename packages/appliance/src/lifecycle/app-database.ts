@@ -5,6 +5,7 @@ import { hashOf } from '@caretaker/kernel/json.ts'
 import { Secret } from '@caretaker/kernel/secrets.ts'
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import type { DatabaseAddress } from '@caretaker/ports/database.ts'
+import { originOf, ownApplications } from '../config/clone.ts'
 import { appAddress, superuserAddress } from '../database/address.ts'
 import { type Cluster, serverCommand } from '../database/cluster.ts'
 import { checkPostgres, waitForPostgres } from '../database/health.ts'
@@ -18,6 +19,7 @@ import { type ServiceSpec, specHash } from '../runtime/runtime.ts'
 import { appFolders } from './app-files.ts'
 import { type Appliance, programFolder } from './appliance.ts'
 import { serviceLog } from './folders.ts'
+import { isolationOf } from './isolation.ts'
 import {
   ACCESS_INSIDE,
   postgresContainer,
@@ -34,8 +36,10 @@ const RECOVERY_LIMIT_MS = 10 * MINUTE_MS
 export function clusterOf(appliance: Appliance, app: string): Cluster {
   const { ports, config, serviceUser } = appliance
   const { socket, postgres, secrets } = appFolders(appliance, app)
+  const isClone = config.applications[app]?.clone !== undefined
   return {
     app,
+    role: originOf(config, app),
     major: config.postgres.major,
     dataFolder: postgres,
     runFolder: socket,
@@ -47,7 +51,8 @@ export function clusterOf(appliance: Appliance, app: string): Cluster {
     memory: planPostgresMemory({
       memoryBytes: ports.machine.memoryBytes(),
       cpuCount: ports.machine.cpuCount(),
-      clusters: Object.keys(config.applications).length,
+      // What production gets does not depend on clones; each of those gets as little as if all were equal.
+      clusters: Object.keys(isClone ? config.applications : ownApplications(config)).length,
     }),
   }
 }
@@ -96,6 +101,7 @@ export async function postgresSpec(appliance: Appliance, app: string): Promise<S
     health: undefined,
     restart: 'always',
     ...(container ? { container } : {}),
+    ...isolationOf(appliance.config, app),
   }
 }
 

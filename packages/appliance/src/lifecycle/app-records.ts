@@ -24,6 +24,17 @@ export interface AppRecord {
   readonly completed: Readonly<Record<string, string>>
   /** A person has stopped this application. */
   readonly stopped: boolean
+  /** What a release said, asked on a clone, about whether it migrates the data that another release left. */
+  readonly asked?: Asked
+}
+
+export interface Asked {
+  readonly releaseId: string
+  /** The release that ran when it was asked. */
+  readonly from: string
+  readonly migrates: boolean
+  /** ISO 8601 instant. */
+  readonly at: string
 }
 
 /** Where a record lies, and its copy: a lost record would make the next start an update that nobody asked for. */

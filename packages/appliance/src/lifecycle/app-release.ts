@@ -5,6 +5,7 @@ import type { Application } from '../application/application.ts'
 import { checkRuntime } from '../application/check-runtime.ts'
 import { readDeclarations } from '../application/declarations.ts'
 import { parseApplication } from '../application/parse.ts'
+import { originOf } from '../config/clone.ts'
 import type { Release } from '../release/release.ts'
 import { releaseFolder, releaseSourceFolder } from '../release/release.ts'
 import type { Appliance } from './appliance.ts'
@@ -21,7 +22,7 @@ export interface LoadedRelease {
 /**
  * A prepared release with the values of the config put in; undefined when it is not on this machine, or was prepared for
  * another runtime. What the config
- * holds for another release does not count, unless `strict`: then it is refused.
+ * holds for another release does not count, unless `strict`: then it is refused. A clone runs the releases of its origin.
  */
 export async function findRelease(
   appliance: Appliance,
@@ -30,7 +31,7 @@ export async function findRelease(
   strict = false,
 ): Promise<LoadedRelease | undefined> {
   const { files } = appliance.ports
-  const folder = releaseFolder(appliance.stateFolder, app, releaseId)
+  const folder = releaseFolder(appliance.stateFolder, originOf(appliance.config, app), releaseId)
   const release = await readStateFile<Release>(files, join(folder, 'release.json'))
   if (!release) return undefined
   const file = join(releaseSourceFolder(appliance.stateFolder, release), release.composeFile)

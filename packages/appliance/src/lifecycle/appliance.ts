@@ -5,6 +5,7 @@ import type { Ports } from '@caretaker/ports/ports.ts'
 import type { EmitEvent } from '@caretaker/steps/events.ts'
 import type { Actor } from '@caretaker/steps/journal-records.ts'
 import type { Runner } from '@caretaker/steps/runner.ts'
+import { withClones } from '../config/clone.ts'
 import type { Config } from '../config/config.ts'
 import { storageFolders } from '../config/folders.ts'
 import { createGatewayClient } from '../gateway/client.ts'
@@ -15,6 +16,7 @@ import { createProcessRuntime } from '../runtime/process-runtime.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { createStorage } from '../storage/create-storage.ts'
 import type { Storage } from '../storage/storage.ts'
+import { listClones } from './clone-records.ts'
 import { type Folders, foldersOf } from './folders.ts'
 import { memoryFolder } from './memory-folder.ts'
 import { dockerOptions } from './release-images.ts'
@@ -48,6 +50,7 @@ export interface Surrounding {
 
 /** One configured appliance on this machine: everything an operation needs. */
 export interface Appliance extends Surrounding {
+  /** Clones are applications of it too, as they are now. */
   readonly config: Config
   readonly configFile: string
   readonly folders: Folders
@@ -60,13 +63,17 @@ export interface Appliance extends Surrounding {
   readonly secrets: SecretStore
 }
 
-/** Puts the parts together as the config says. Changes nothing. */
+/**
+ * Puts the parts together as the config says, and adds the clones to its applications. Changes nothing.
+ * @throws AppError CONFIG_CONFLICT when an application of the config has the name or a host of a clone
+ */
 export async function openAppliance(
   around: Surrounding,
-  config: Config,
+  written: Config,
   configFile: string,
 ): Promise<Appliance> {
   const { ports, stateFolder } = around
+  const config = withClones(written, await listClones(ports.files, stateFolder))
   const user = ports.machine.user()
   const memory = await memoryFolder(ports)
   const folders = foldersOf(stateFolder, storageFolders(config, stateFolder), user.uid, memory)

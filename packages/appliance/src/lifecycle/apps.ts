@@ -14,6 +14,7 @@ import { resolveSource } from '../release/resolve.ts'
 import { parseSource } from '../release/source.ts'
 import { listAppRecords, readAppRecord, updateAppRecord } from './app-records.ts'
 import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
+import { listClones } from './clone-records.ts'
 import { readFacts } from './facts.ts'
 import { writeConfig } from './keep-config.ts'
 import { type OpenedAppliance, openWithFile } from './open.ts'
@@ -206,6 +207,7 @@ async function assertRemovable(appliance: Appliance, { name, data, confirm }: Re
   const records = await listAppRecords(appliance.ports.files, appliance.folders.apps)
   if (!Object.hasOwn(appliance.config.applications, name) && !records.includes(name))
     throw unknownApp(appliance, name)
+  await assertNoClones(appliance, name)
   if (data && confirm !== name) {
     throw new AppError('APP_NAME_MISMATCH', {
       what: `Nothing of ${name} was removed`,
@@ -213,6 +215,22 @@ async function assertRemovable(appliance: Appliance, { name, data, confirm }: Re
       next: `To delete the data too: caretaker app remove ${name} --data --confirm ${name}`,
     })
   }
+}
+
+async function assertNoClones({ config, ports, stateFolder }: Appliance, name: string): Promise<void> {
+  const clones = (await listClones(ports.files, stateFolder)).filter(
+    (clone) => clone.app === name || clone.name === name,
+  )
+  const [first] = clones
+  if (!first) return
+  const isClone = config.applications[name]?.clone !== undefined
+  throw new AppError('CLONE_REFUSED', {
+    what: `${name} was not removed`,
+    why: isClone
+      ? 'it is a clone'
+      : `there are clones of it: ${clones.map((clone) => clone.name).join(', ')}`,
+    next: `caretaker clone remove ${first.name}`,
+  })
 }
 
 /** @throws AppError APP_UNKNOWN */

@@ -10,6 +10,7 @@ import type { LoadedRelease } from './app-release.ts'
 import { secretValue, sourceOf } from './app-secrets.ts'
 import type { Appliance } from './appliance.ts'
 import { serviceLog } from './folders.ts'
+import { isolationOf } from './isolation.ts'
 import { learnFromCompose } from './learn-secrets.ts'
 import { publicUrl } from './public-url.ts'
 import type { ServiceImage } from './release-images.ts'
@@ -52,7 +53,7 @@ export async function containedServiceSpec(
         service.secrets.map(({ secret, target }) => [secret, secretPath(target)]),
       ),
       secrets: appliance.config.applications[app]?.secrets ?? {},
-      environment: {},
+      environment: appliance.config.applications[app]?.clone ? application.clone.environment : {},
     }),
     secrets: service.secrets.map(({ secret }) =>
       secretValue(appliance, application, sourceOf(application, secret)),
@@ -63,6 +64,7 @@ export async function containedServiceSpec(
     health: healthOf(application, service, image),
     restart: service.restart === 'unless-stopped' ? 'always' : service.restart,
     container: containerOf(appliance, application, service, image),
+    ...isolationOf(appliance.config, app),
   }
 }
 

@@ -113,7 +113,10 @@ export async function observeState(
   const troubles = apps.flatMap(({ app, trouble }) => (trouble ? [troubleOf(app, trouble, since)] : []))
   return deriveState(facts, {
     standby: appliance.config.standby,
-    apps: apps.map(({ app, upstream }) => ({ app, served: upstream !== undefined })),
+    // Whether a clone runs changes nothing about whether the appliance serves.
+    apps: apps
+      .filter(({ app }) => !appliance.config.applications[app]?.clone)
+      .map(({ app, upstream }) => ({ app, served: upstream !== undefined })),
     problems: [...troubles, ...problems],
   })
 }

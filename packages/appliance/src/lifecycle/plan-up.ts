@@ -22,10 +22,14 @@ import { appMigrate } from './steps/app-migrate.ts'
 import { appForget, unitRemove } from './steps/app-remove.ts'
 import { certificatesEnsure } from './steps/certificates.ts'
 import { certificatesServe } from './steps/certificates-serve.ts'
+import { cloneCreate } from './steps/clone-create.ts'
+import { cloneRemove } from './steps/clone-remove.ts'
+import { cloneOpen, cloneRebuild, cloneScrub } from './steps/clone-settle.ts'
 import { gatewayRoute } from './steps/gateway-route.ts'
 import { gatewayStart } from './steps/gateway-start.ts'
 import { databaseCreate, postgresCreate, postgresFetch, postgresStart } from './steps/postgres.ts'
 import { programsStage } from './steps/programs-stage.ts'
+import { releaseAsk } from './steps/release-ask.ts'
 import { releasePrepare } from './steps/release-prepare.ts'
 import { secretsRemove } from './steps/secrets-remove.ts'
 import { serviceStart } from './steps/service-start.ts'
@@ -64,6 +68,12 @@ export function applianceSteps(appliance: Appliance): StepRegistry {
     secretsRemove(appliance),
     unitRemove(appliance),
     appForget(appliance),
+    cloneCreate(appliance),
+    cloneScrub(appliance),
+    cloneRebuild(appliance),
+    cloneOpen(appliance),
+    cloneRemove(appliance),
+    releaseAsk(appliance),
   ])
 }
 

@@ -4,6 +4,7 @@ import { reveal } from '@caretaker/kernel/secrets.ts'
 import type { Owner } from '@caretaker/ports/files.ts'
 import type { Command } from '@caretaker/ports/process.ts'
 import type { StepContext } from '@caretaker/steps/step.ts'
+import { originOf } from '../config/clone.ts'
 import { accessRules, userDatabase } from '../database/access.ts'
 import type { PostgresPrograms } from '../database/programs.ts'
 import { callerOf } from '../runtime/caller.ts'
@@ -90,7 +91,7 @@ export async function writePostgresFiles(appliance: Appliance, app: string): Pro
   await files.makeFolder(appliance.folders.containers, 0o700)
   const texts = [
     [usersFile(appliance), userDatabase(serverOwner(appliance))],
-    [accessFile(appliance, app), accessRules({ app })],
+    [accessFile(appliance, app), accessRules({ app, role: originOf(appliance.config, app) })],
   ] as const
   for (const [path, text] of texts) {
     if ((await files.readText(path)) === text) continue

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { StepContext } from '@caretaker/steps/step.ts'
+import { originOf } from '../config/clone.ts'
 import type { BuildTools } from '../release/install.ts'
 import { prepareRelease } from '../release/prepare.ts'
 import type { PinnedSource } from '../release/release.ts'
@@ -7,14 +8,19 @@ import { type Appliance, programFolder } from './appliance.ts'
 import { prepareImages } from './release-images.ts'
 import { fetchFor } from './wanted-release.ts'
 
-/** Fetches and builds a release in the state folder, from what the plan pinned. @throws AppError BUILD_FAILED, SOURCE_…, IMAGE_… */
+/** Fetches and builds a release in the state folder, from what the plan pinned; for a clone one of its origin. @throws AppError BUILD_FAILED, SOURCE_…, IMAGE_… */
 export async function prepareFor(
   appliance: Appliance,
   app: string,
   pinned: PinnedSource,
   context: StepContext,
 ): Promise<void> {
-  const { fetched, application } = await fetchFor(appliance, app, pinned, context.signal)
+  const { fetched, application } = await fetchFor(
+    appliance,
+    originOf(appliance.config, app),
+    pinned,
+    context.signal,
+  )
   const isContained = appliance.runtime.kind === 'docker'
   const release = await prepareRelease(appliance.ports, {
     stateFolder: appliance.stateFolder,

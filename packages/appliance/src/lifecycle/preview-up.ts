@@ -1,5 +1,6 @@
 import { type AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { type Preview, previewPlan } from '@caretaker/steps/preview.ts'
+import { startedApplications } from '../config/clone.ts'
 import type { Appliance } from './appliance.ts'
 import { unservableBecause } from './check-config.ts'
 import { factsOfBefore } from './facts-of-before.ts'
@@ -27,7 +28,7 @@ export async function previewUp(
   if (idle) plans.push(...(await stopPlans(appliance)))
   const previews = await inTurn(plans, (plan) => previewPlan(registry, plan, signal))
   if (idle) return previews
-  for (const app of Object.keys(appliance.config.applications)) {
+  for (const app of startedApplications(appliance.config)) {
     previews.push(await previewApp(appliance, app, signal))
   }
   return previews

@@ -12,6 +12,7 @@ import { secretValue, sourceOf } from './app-secrets.ts'
 import { type Appliance, programFolder } from './appliance.ts'
 import { containedServiceSpec } from './container-specs.ts'
 import { serviceLog } from './folders.ts'
+import { isolationOf } from './isolation.ts'
 import { learnFromCompose } from './learn-secrets.ts'
 import { publicUrl } from './public-url.ts'
 import { portsIn } from './service-ports.ts'
@@ -63,7 +64,7 @@ export async function serviceSpec(
         application.secrets.map(({ name }) => [name, join(folders.secrets, name)]),
       ),
       secrets: appliance.config.applications[app]?.secrets ?? {},
-      environment: {},
+      environment: appliance.config.applications[app]?.clone ? application.clone.environment : {},
     }),
     secrets: service.secrets.map(({ secret }) =>
       secretValue(appliance, application, sourceOf(application, secret)),
@@ -73,6 +74,7 @@ export async function serviceSpec(
     stop: { ...DEFAULT_STOP, signal: service.stopSignal, graceMs: service.stopGraceMs },
     health: healthOf(application, service, port),
     restart: service.restart === 'unless-stopped' ? 'always' : service.restart,
+    ...isolationOf(appliance.config, app),
   }
 }
 

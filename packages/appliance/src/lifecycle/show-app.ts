@@ -1,3 +1,4 @@
+import { originOf } from '../config/clone.ts'
 import { listReleases } from '../release/list.ts'
 import { volumeFolder } from './app-files.ts'
 import type { Appliance } from './appliance.ts'
@@ -39,7 +40,7 @@ export async function showApp(appliance: Appliance, app: string): Promise<AppRep
   const loaded = observed?.running
   const snapshots = (await appliance.storage.hasUnit(app)) ? await appliance.storage.listSnapshots(app) : []
   const { ports, stateFolder, config } = appliance
-  const releases = await listReleases(ports.files, stateFolder, app)
+  const releases = await listReleases(ports.files, stateFolder, originOf(config, app))
   return {
     app,
     url: publicUrl(appliance, app),

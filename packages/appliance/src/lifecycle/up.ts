@@ -6,6 +6,7 @@ import { resumeInterrupted } from '@caretaker/steps/operations.ts'
 import type { Plan } from '@caretaker/steps/plan.ts'
 import { isNothingToDo, previewPlan } from '@caretaker/steps/preview.ts'
 import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
+import { startedApplications } from '../config/clone.ts'
 import { listAppRecords, mendAppRecord } from './app-records.ts'
 import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
 import { unservableBecause } from './check-config.ts'
@@ -157,7 +158,7 @@ class UpWork {
   }
 
   async apps(): Promise<void> {
-    for (const app of Object.keys(this.#appliance.config.applications)) {
+    for (const app of startedApplications(this.#appliance.config)) {
       if (this.#signal.aborted) {
         this.#cancelled = true
         return

@@ -11,7 +11,7 @@ import type { WantedRelease } from './plan-up.ts'
 
 /**
  * The release an application shall run: the one that ran last, whatever its source holds by now, since a restart is
- * no update; for one that never ran, what its source holds now.
+ * no update; for one that never ran, what its source holds now, and for a clone what it was made with.
  * @throws AppError SOURCE_NOT_FOUND, SOURCE_REFUSED, SOURCE_CHANGED, COMPOSE_…, CONFIG_…
  */
 export async function wantedRelease(
@@ -27,7 +27,10 @@ export async function wantedRelease(
       return { app, releaseId, pinned, application: loaded.application, slot }
     }
   }
-  const pinned = record.pinned ?? (await pinSource(appliance, app, signal))
+  const pinned =
+    record.pinned ??
+    appliance.config.applications[app]?.clone?.pinned ??
+    (await pinSource(appliance, app, signal))
   const { application } = await fetchFor(appliance, app, pinned, signal)
   const releaseId = releaseIdOf(application.version, pinned.pin)
   return { app, releaseId, pinned, application, slot: record.slot }

@@ -101,6 +101,11 @@ export interface ServiceSpec {
   readonly revision?: string
   /** For services that run in a container. */
   readonly container?: ContainerSpec
+  /**
+   * It and its commands reach nothing but each other and the others of the same name: neither the machine nor what is
+   * outside. For clones.
+   */
+  readonly isolation?: { readonly name: string }
 }
 
 export interface ServiceStatus {
@@ -198,5 +203,6 @@ export function specHash(spec: ServiceSpec): string {
     releaseId,
     ...(secrets.length === 0 ? {} : { secrets }),
     ...(spec.container ? { container: spec.container } : {}),
+    ...(spec.isolation ? { isolation: spec.isolation } : {}),
   }).slice(0, 16)
 }

@@ -11,6 +11,7 @@ const FILE_CHANGES = new Set<keyof Files>([
   'link',
   'remove',
   'copyTree',
+  'copyLiveTree',
   'setMode',
   'setOwner',
 ])

@@ -120,6 +120,14 @@ export interface Storage {
    */
   writableCopy(app: string, snapshot: string, newUnit: string): Promise<void>
 
+  /**
+   * Creates the unit `newUnit` with what `fill` copies from the current state of the unit, the folder `from`, into the
+   * empty folder `to`. For back ends that are not instant: writers go on, so `fill` has to know how. It makes what it
+   * copies durable.
+   * @throws AppError UNIT_EXISTS, UNIT_UNKNOWN
+   */
+  liveCopy(app: string, newUnit: string, fill: (from: string, to: string) => Promise<void>): Promise<void>
+
   leftovers(): Promise<readonly Leftover[]>
   /** Finishes or removes every leftover and says which there were. */
   repair(): Promise<readonly Leftover[]>

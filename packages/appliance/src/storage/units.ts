@@ -138,16 +138,24 @@ export function createUnitStorage(options: StorageOptions, own: UnitBackend): St
       const target = unitPaths(root, newUnit)
       if (await isUnit(target)) {
         if (await isCopyOf(files, target, app, snapshot)) return
-        throw new AppError('UNIT_EXISTS', {
-          what: `The snapshot "${snapshot}" of ${app} was not copied to ${newUnit}`,
-          why: `there is data of the name ${newUnit}`,
-          next: 'Choose another name',
-        })
+        throw unitExists(`The snapshot "${snapshot}" of ${app} was not copied to ${newUnit}`, newUnit)
       }
       await loadSnapshot(context, source, snapshot)
       await buildUnit(context, target, { copy_of: { app, snapshot } }, (generation) =>
         copyContent(context, source, snapshot, generation),
       )
+    },
+
+    async liveCopy(app, newUnit, fill) {
+      const source = await existing(app)
+      const target = unitPaths(root, newUnit)
+      if (await isUnit(target)) throw unitExists(`The data of ${app} was not copied to ${newUnit}`, newUnit)
+      await buildUnit(context, target, {}, async (generation) => {
+        await trees.create(generation)
+        if (options.owner) await files.setOwner(generation, options.owner)
+        await fill(source.current, generation)
+        await files.sync(generation)
+      })
     },
 
     leftovers: async () => findLeftovers(context, await listUnits()),
@@ -188,6 +196,14 @@ async function buildUnit(
   }
   await files.sync(units)
   await files.sync(root)
+}
+
+function unitExists(what: string, unit: string): AppError {
+  return new AppError('UNIT_EXISTS', {
+    what,
+    why: `there is data of the name ${unit}`,
+    next: 'Choose another name',
+  })
 }
 
 async function generationOf({ files }: UnitContext, paths: UnitPaths): Promise<string> {

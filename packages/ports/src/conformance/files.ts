@@ -155,6 +155,23 @@ export function describeFiles(name: string, make: () => Promise<FilesUnderTest>)
       expect(await files.readLink(at('to/dangling'))).toBe('/nowhere')
     })
 
+    it('copies a folder without what is to be left out', async () => {
+      await files.makeFolder(at('from/sub/deep'), 0o750)
+      await files.makeFolder(at('from/out/deep'), 0o750)
+      await files.write(at('from/sub/file'), 'content', 0o640)
+      await files.write(at('from/sub/deep/lock'), '1')
+      await files.write(at('from/out/deep/file'), '2')
+      await files.link('sub/file', at('from/link'))
+      await files.copyLiveTree(at('from'), at('to'), (path) => ['out', 'sub/deep/lock'].includes(path))
+      expect(await files.readText(at('to/link'))).toBe('content')
+      expect(await modeOf('to/sub/file')).toBe(0o640)
+      expect(await files.list(at('to/sub/deep'))).toEqual([])
+      expect((await files.list(at('to')))?.map(({ name }) => name)).toEqual(['link', 'sub'])
+      await expect(files.copyLiveTree(at('from'), at('to'), () => false)).rejects.toMatchObject({
+        code: 'EEXIST',
+      })
+    })
+
     it('copies a single file, and refuses to copy over anything', async () => {
       await files.write(at('a'), 'x')
       await files.copyTree(at('a'), at('b'))

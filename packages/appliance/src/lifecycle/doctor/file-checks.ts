@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { MIB } from '@caretaker/kernel/units.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
+import { originOf } from '../../config/clone.ts'
 import { readLastGood } from '../../config/last-good.ts'
 import { releaseFolder } from '../../release/release.ts'
 import { MAX_LOG_BYTES } from '../../runtime/logs.ts'
@@ -104,7 +105,7 @@ async function stateFiles({ appliance }: Scene): Promise<readonly Found[]> {
   const { ports, stateFolder, folders, gatewayPaths } = appliance
   const paths = ['facts.json', 'secrets.json', 'certificates.json'].map((name) => join(stateFolder, name))
   paths.push(gatewayPaths.configFile)
-  for (const folder of [folders.apps, folders.processes])
+  for (const folder of [folders.apps, folders.processes, join(stateFolder, 'clones')])
     for (const { name } of (await ports.files.list(folder)) ?? [])
       if (/\.json(\.copy)?$/.test(name)) paths.push(join(folder, name))
   const found: Found[] = []
@@ -126,9 +127,9 @@ async function releases({ appliance }: Scene): Promise<readonly Found[]> {
     try {
       const { releaseId } = await readAppRecord(ports.files, folders.apps, app)
       if (releaseId === undefined) continue
-      const path = join(releaseFolder(stateFolder, app, releaseId), 'release.json')
-      if (await readStateFile(ports.files, path)) continue
-      const what = `the release ${releaseId} of ${app} is not in ${releaseFolder(stateFolder, app, releaseId)}`
+      const folder = releaseFolder(stateFolder, originOf(config, app), releaseId)
+      if (await readStateFile(ports.files, join(folder, 'release.json'))) continue
+      const what = `the release ${releaseId} of ${app} is not in ${folder}`
       found.push({ code: 'RELEASE_MISSING', what, next: '"caretaker up" prepares it again from its source' })
     } catch (error) {
       found.push(asFound(error))

@@ -30,7 +30,7 @@ export const appMigrate = (appliance: Appliance) =>
       ) {
         return { state: 'needed', before: null }
       }
-      return (await isPending(appliance, loaded.application, releaseId, signal))
+      return (await hasPendingMigrations(appliance, loaded.application, releaseId, signal))
         ? { state: 'needed', before: null }
         : { state: 'done' }
     },
@@ -57,7 +57,8 @@ async function isCommitted(appliance: Appliance, app: string, releaseId: string)
   return (await readAppRecord(appliance.ports.files, appliance.folders.apps, app)).releaseId === releaseId
 }
 
-async function isPending(
+/** Whether its migrations are pending in the data of the application, as its own check says. @throws AppError MIGRATION_FAILED */
+export async function hasPendingMigrations(
   appliance: Appliance,
   application: Application,
   releaseId: string,

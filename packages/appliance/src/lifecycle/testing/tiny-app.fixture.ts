@@ -10,6 +10,8 @@ export interface TinyShape {
   readonly worker?: boolean
   /** A job that is due on New Year's Day. */
   readonly job?: boolean
+  /** In a clone it greets otherwise, and this SQL runs before it starts. */
+  readonly scrub?: string
 }
 
 /** What goes wrong in a tiny application from now on, at its starts, commands and requests. */
@@ -42,13 +44,14 @@ export async function makeTinyApp(folder: string, name: string, shape: TinyShape
   await writeFile(join(source, 'migrate.mjs'), `${head}${MIGRATE}`)
   await writeFile(join(source, 'smoke.mjs'), `${head}${SMOKE}`)
   await writeFile(join(source, 'count.mjs'), `${head}${COUNT}`)
+  if (shape.scrub !== undefined) await writeFile(join(source, 'scrub.sql'), shape.scrub)
   return {
     folder: source,
     break: (fault) => (fault === 'none' ? rm(faultFile, { force: true }) : writeFile(faultFile, fault)),
   }
 }
 
-function composeOf({ database, migrates, smoke, worker, job }: TinyShape): string {
+function composeOf({ database, migrates, smoke, worker, job, scrub }: TinyShape): string {
   const lines = [
     'services:',
     '  web:',
@@ -78,6 +81,7 @@ function composeOf({ database, migrates, smoke, worker, job }: TinyShape): strin
     ...(job
       ? ['  jobs: { count: { schedule: "0 4 1 1 *", service: web, command: [node, count.mjs] } }']
       : []),
+    ...(scrub === undefined ? [] : ['  clone: { environment: { GREETING: copy }, scrub: scrub.sql }']),
     ...(smoke ? ['  smoke: { service: web, command: [node, smoke.mjs] }'] : []),
   ]
   return `${lines.join('\n')}\n`

@@ -1,0 +1,72 @@
+import type { DatabaseAddress, DatabaseSession, Databases } from '@caretaker/ports/database.ts'
+import type { Files, Owner } from '@caretaker/ports/files.ts'
+
+/**
+ * What no copy of a running cluster takes along, as "Making a Base Backup Using the Low Level API" of the Postgres manual
+ * says: locks, what a start makes anew, and the write-ahead log, which comes last and by name.
+ */
+const LEFT_OUT: readonly RegExp[] = [
+  /^postmaster\.(pid|opts)$/,
+  /^(pg_wal|pg_replslot|pg_dynshmem|pg_notify|pg_serial|pg_snapshots|pg_stat_tmp|pg_subtrans)\/./,
+  /(^|\/)pgsql_tmp/,
+  /(^|\/)pg_internal\.init/,
+  /^(backup_label|tablespace_map)(\.old)?$/,
+]
+
+/** A segment of the write-ahead log, or the history of a timeline. */
+const SEGMENT = /^[0-9A-F]{24}$/
+const HISTORY = /^[0-9A-F]{8}\.history$/
+
+/**
+ * Copies the cluster in `dataFolder` to `to`, which does not exist, while its server runs. The copy has every
+ * transaction that was acknowledged before the call, and recovers by itself at its first start. The server keeps the log
+ * that this needs as long as the session lasts; when it breaks, the copy fails.
+ * @throws DatabaseError
+ */
+export async function copyRunningCluster(
+  ports: { readonly databases: Databases; readonly files: Files },
+  admin: DatabaseAddress,
+  dataFolder: string,
+  to: string,
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly owner: Owner | undefined },
+): Promise<void> {
+  const { files, databases } = ports
+  await databases.withSession(admin, { timeoutMs: options.timeoutMs }, async (session) => {
+    const slot = `caretaker_copy_${(await first<{ pid: number }>(session, 'SELECT pg_backend_pid() AS pid')).pid}`
+    await session.query('SELECT pg_create_physical_replication_slot($1, true, true)', [slot])
+    const { segment: begin } = await first<{ segment: string }>(
+      session,
+      'SELECT pg_walfile_name(pg_backup_start($1, true)) AS segment',
+      ['caretaker'],
+    )
+    await files.copyLiveTree(dataFolder, to, (path) => LEFT_OUT.some((pattern) => pattern.test(path)))
+    options.signal.throwIfAborted()
+    const end = await first<{ segment: string; label: string; map: string }>(
+      session,
+      'SELECT pg_walfile_name(lsn) AS segment, labelfile AS label, spcmapfile AS map FROM pg_backup_stop(false)',
+    )
+    const labels = { backup_label: end.label, tablespace_map: end.map }
+    for (const [name, text] of Object.entries(labels)) {
+      if (text.trim() === '') continue
+      await files.write(`${to}/${name}`, text, 0o600)
+      if (options.owner) await files.setOwner(`${to}/${name}`, options.owner)
+      await files.sync(`${to}/${name}`)
+    }
+    for (const { name } of (await files.list(`${dataFolder}/pg_wal`)) ?? []) {
+      const isNeeded = SEGMENT.test(name) && name >= begin && name <= end.segment
+      if (isNeeded || HISTORY.test(name))
+        await files.copyTree(`${dataFolder}/pg_wal/${name}`, `${to}/pg_wal/${name}`)
+    }
+    await files.sync(to)
+  })
+}
+
+async function first<Row>(
+  session: DatabaseSession,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<Row> {
+  const [row] = await session.query<Row>(text, values)
+  if (row === undefined) throw new Error(`the server answered nothing to ${text}`)
+  return row
+}
