@@ -18,9 +18,8 @@ export async function removeClone(appliance: Appliance, clone: string): Promise<
   const record = await readClone(files, stateFolder, clone)
   if (!record) return
   await writeClone(appliance, { ...record, state: 'removing' })
-  const services = (await runtime.list()).filter(({ app }) => app === clone).map(({ service }) => service)
-  for (const service of services.filter((name) => name !== POSTGRES_SERVICE))
-    await runtime.stop(clone, service)
+  for (const { app, service, slot } of await runtime.list())
+    if (app === clone && service !== POSTGRES_SERVICE) await runtime.stop(clone, service, slot)
   await runtime.stop(clone, POSTGRES_SERVICE)
   await storage.removeUnit(clone)
   if (await storage.hasUnit(record.app)) await storage.removeSnapshot(record.app, cloneSnapshot(clone))
