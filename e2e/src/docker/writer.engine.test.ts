@@ -10,15 +10,15 @@ const SEED = Number(process.env['WRITER_SEED'] ?? randomInt(2 ** 31))
 
 let rig: WriterRig
 beforeAll(async () => {
-  rig = await writerRig(undefined, 'directory', 'docker')
+  rig = await writerRig({ runtime: 'docker' })
 })
 afterAll(() => rig?.[Symbol.asyncDispose]())
 
 test(`nothing acknowledged is lost when containers, the engine and caretaker are killed ${KILLS} times (WRITER_SEED=${SEED})`, {
   timeout: 300_000 + KILLS * 60_000,
 }, async () => {
-  const { appliance, supervisor, engine } = rig
-  const night = await badNight(appliance, supervisor, { seed: SEED, kills: KILLS }, undefined, engine)
+  const { supervisor, engine } = rig
+  const night = await badNight(rig, { seed: SEED, kills: KILLS })
   const summary = summarise(night)
   console.log(summary)
   expect(night.violations, summary).toEqual([])

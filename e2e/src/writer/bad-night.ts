@@ -6,9 +6,10 @@ import { type Found, lookAt } from './found.ts'
 import { judge } from './judge.ts'
 import { type PlannedKill, planKills, type Victim } from './kill-plan.ts'
 import { processesOf, strays } from './leftovers.ts'
+import type { WriterRig } from './rig.ts'
 import { type Kill, type RunResult } from './summary.ts'
 import type { Supervisor } from './supervisor.ts'
-import { killNow } from './victims.ts'
+import { killNow, pidOfCaddy } from './victims.ts'
 
 /**
  * Longest that an appliance may stay away after a kill. A service that ends again and again waits 30 s for its next
@@ -21,12 +22,6 @@ const SETTLED_MS = 180_000
 /** After so many other kills the engine of the containers is killed as well. */
 const ENGINE_EVERY = 4
 
-/** dockerd and its containerd; a supervisor of the machine starts them again. */
-export interface KillableEngine {
-  kill(what: 'dockerd' | 'containerd'): Promise<void>
-  restart(): Promise<void>
-}
-
 export interface Night extends RunResult {
   readonly found: Found
 }
@@ -37,18 +32,16 @@ export interface Night extends RunResult {
  * @throws Error when the appliance does not serve or settle again in time.
  */
 export async function badNight(
-  appliance: TestAppliance,
-  supervisor: Supervisor,
+  { appliance, supervisor, victims: among, engine }: WriterRig,
   { seed, kills: count }: { readonly seed: number; readonly kills: number },
   tell: (line: string) => void = () => undefined,
-  engine?: KillableEngine,
 ): Promise<Night> {
   supervisor.start()
   await allIsWell(appliance)
   await using client = startClient(appliance, Object.values(UPLOADS_MS))
   const kills: Kill[] = []
   await serves(client, 0)
-  for (const [index, planned] of planKills(seed, count).entries()) {
+  for (const [index, planned] of planKills(seed, count, among).entries()) {
     const before = kills.at(-1)
     if (before && planned.whenServing) await serves(client, before.at)
     await pause(planned.afterMs)
@@ -56,6 +49,7 @@ export async function badNight(
     kills.push({ at: Date.now(), victims })
     tell(`kill ${index + 1}/${count}: ${victims.join(', ')}`)
     await bringBack(supervisor, victims, planned)
+    // As a supervisor of the machine does, what ends dockerd and its containerd starts them again.
     if (!engine || (index + 1) % ENGINE_EVERY !== 0) continue
     await engine.kill('containerd')
     await engine.kill('dockerd')
@@ -115,7 +109,11 @@ export async function allIsWell(appliance: TestAppliance): Promise<void> {
         'status',
       )
       if (status.state !== 'running') throw new Error(`it is ${status.state}: ${status.reason}`)
-      const known = [...Object.values(await appliance.pids()), status.daemon.pid ?? 0]
+      const known = [
+        ...Object.values(await appliance.pids()),
+        status.daemon.pid ?? 0,
+        pidOfCaddy(appliance) ?? 0,
+      ]
       const left = strays(processesOf(status.appliance.id, appliance.state), known)
       if (left.length > 0) throw new Error(`processes are left over: ${JSON.stringify(left)}`)
       return true

@@ -1,11 +1,12 @@
 import { randomFrom, shuffled } from './random.ts'
 
+/** What runs everywhere. */
 export const VICTIMS = ['daemon', 'gateway', 'postgres', 'backend', 'web', 'worker', 'supervisor'] as const
 /**
- * `postgres` is the postmaster, `backend` one process of it that serves a connection of the application. `engine` is no
- * part of a plan: dockerd and its containerd, where there are such.
+ * `postgres` is the postmaster, `backend` one process of it that serves a connection of the application; `caddy`, where
+ * it is the engine of the gateway, has `gateway` behind it. `engine` is no part of a plan: dockerd and its containerd.
  */
-export type Victim = (typeof VICTIMS)[number] | 'engine'
+export type Victim = (typeof VICTIMS)[number] | 'caddy' | 'engine'
 
 export interface PlannedKill {
   readonly victims: readonly Victim[]
@@ -23,15 +24,15 @@ const LONGEST_ABSENCE_MS = 2000
 const IMPATIENT_EVERY = 4
 
 /**
- * `count` kills that follow from the seed. They come in rounds of twelve: each victim alone, three pairs, three at
- * once and all at once.
+ * `count` kills that follow from the seed. They come in rounds, of twelve for seven victims: each victim alone, three
+ * pairs, three at once and all at once.
  */
-export function planKills(seed: number, count: number): readonly PlannedKill[] {
+export function planKills(seed: number, count: number, among: readonly Victim[]): readonly PlannedKill[] {
   const random = randomFrom(seed)
-  const some = (size: number) => shuffled(VICTIMS, random).slice(0, size)
+  const some = (size: number) => shuffled(among, random).slice(0, size)
   const kills: PlannedKill[] = []
   while (kills.length < count) {
-    const round = [...VICTIMS.map((victim) => [victim]), some(2), some(2), some(2), some(3), VICTIMS]
+    const round = [...among.map((victim) => [victim]), some(2), some(2), some(2), some(3), among]
     for (const victims of shuffled(round, random)) {
       const whenServing = random() >= 1 / IMPATIENT_EVERY
       const [afterMs, absenceMs] = [random() * LONGEST_WAIT_MS, random() * LONGEST_ABSENCE_MS]

@@ -39,7 +39,7 @@ const kinds = (violations: readonly Violation[]) =>
 test('the judge finds numbers that were acknowledged before they were kept', {
   timeout: TIMEOUT_MS,
 }, async () => {
-  await using rig = await writerRig(answerBeforeCommit)
+  await using rig = await writerRig({ change: answerBeforeCommit })
   const violations = await judged(rig, async () => {
     expect(await killNow(rig.appliance, ['web'], () => undefined)).toEqual(['web'])
   })
@@ -47,7 +47,7 @@ test('the judge finds numbers that were acknowledged before they were kept', {
 })
 
 test('the judge finds files that are not there', { timeout: TIMEOUT_MS }, async () => {
-  await using rig = await writerRig(forgetFiles)
+  await using rig = await writerRig({ change: forgetFiles })
   const violations = await judged(rig, async () => undefined)
   expect(kinds(violations)).toEqual(['missing file'])
   for (const { about } of violations) expect(Number(about) % 10).toBe(0)

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { StatusDocument, TestAppliance } from '../support/appliance.ts'
 import { isAlive } from '../support/observe.ts'
 import type { Victim } from './kill-plan.ts'
@@ -12,7 +13,7 @@ export async function killNow(
   const status = await appliance.json<StatusDocument>('status')
   const found = victims.flatMap((victim) => {
     if (victim === 'engine') return []
-    const pid = victim === 'supervisor' ? supervisorPid() : pidOf(status, victim)
+    const pid = victim === 'supervisor' ? supervisorPid() : pidOf(appliance, status, victim)
     return pid !== undefined && isAlive(pid) ? [{ victim, pid }] : []
   })
   for (const { pid } of found) {
@@ -25,18 +26,36 @@ export async function killNow(
   return found.map(({ victim }) => victim)
 }
 
-function pidOf(status: StatusDocument, victim: Exclude<Victim, 'supervisor' | 'engine'>): number | undefined {
+function pidOf(
+  appliance: TestAppliance,
+  status: StatusDocument,
+  victim: Exclude<Victim, 'supervisor' | 'engine'>,
+): number | undefined {
   switch (victim) {
     case 'daemon':
       return status.daemon.pid ?? undefined
     case 'gateway':
       return status.gateway.pid ?? undefined
+    case 'caddy':
+      return pidOfCaddy(appliance)
     case 'backend':
       return backendOf(serviceOf(status, 'postgres'))
     case 'postgres':
     case 'web':
     case 'worker':
       return serviceOf(status, victim)
+  }
+}
+
+/** Of the Caddy that holds the ports of an appliance, while there is one. */
+export function pidOfCaddy({ state }: Pick<TestAppliance, 'state'>): number | undefined {
+  try {
+    const record = readFileSync(join(state, 'processes/-.caddy.json'), 'utf8')
+    const { pid } = (JSON.parse(record) as { identity: { pid: number } }).identity
+    // A record may have outlived its process.
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('caddy\0') ? pid : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -19,7 +19,7 @@ test(`nothing acknowledged is lost when what runs is killed ${KILLS} times (WRIT
   timeout: 300_000 + KILLS * 30_000,
 }, async () => {
   const { appliance, supervisor } = rig
-  const night = await badNight(appliance, supervisor, { seed: SEED, kills: KILLS })
+  const night = await badNight(rig, { seed: SEED, kills: KILLS })
   const summary = summarise(night)
   console.log(summary)
   expect(night.violations, summary).toEqual([])

@@ -52,7 +52,7 @@ export interface KeptUp {
 /**
  * Starts again what has ended by itself: with back-off, without end, and from {@link CRASH_LIMIT} ends in a row on with
  * a named failure. Called every half second or so by the daemon. Looking takes no lock; for what has to be done it takes
- * the operation lock, and leaves it for the next time while another holds that.
+ * the operation lock, and leaves it for the next time while another holds that, or `mayBegin` says that one wants it.
  */
 export class UpKeeper {
   readonly #troubles = new Map<string, Trouble>()
@@ -60,7 +60,11 @@ export class UpKeeper {
   #isGatewayBehind = false
   #addresses: string | undefined
 
-  async tend(appliance: Appliance, signal: AbortSignal): Promise<readonly KeptUp[]> {
+  async tend(
+    appliance: Appliance,
+    signal: AbortSignal,
+    { mayBegin }: { readonly mayBegin: () => boolean } = { mayBegin: () => true },
+  ): Promise<readonly KeptUp[]> {
     const due = await this.#due(appliance)
     const isQuiet = !this.#isGatewayBehind && (await damagedNow(appliance)).length === 0
     if (isQuiet && due.length === 0) return []
@@ -68,6 +72,7 @@ export class UpKeeper {
     // While a job of an application holds the lock for us, services are looked after all the same.
     const asTheirGuest = asGuest(stateFolder, () => this.#tendLocked(appliance, signal))
     if (asTheirGuest) return asTheirGuest
+    if (!mayBegin()) return []
     try {
       return await withOperationLock(
         ports,
@@ -330,8 +335,8 @@ async function knownServices({ runtime }: Appliance): Promise<readonly ServiceSt
     return await runtime.list()
   } catch (error) {
     if (!isAppError(error, 'ENGINE_UNREACHABLE')) throw error
-    const gateway = await runtime.status(APPLIANCE, GATEWAY_SERVICE)
-    return gateway ? [gateway] : []
+    const own = [GATEWAY_SERVICE, CADDY_SERVICE].map((service) => runtime.status(APPLIANCE, service))
+    return (await Promise.all(own)).filter((status) => status !== undefined)
   }
 }
 
