@@ -16,6 +16,7 @@ interface Run {
   readonly exit_code: number | null
   readonly reason: string | null
   readonly scheduled_for: string | null
+  readonly due_times: number
 }
 
 const COMPOSE = `services:
@@ -214,7 +215,8 @@ test('what is missed while the daemon is off is caught up once, and then it runs
   const own = await historyOf('certificates')
   expect(own).toHaveLength(1)
   expect(own[0]).toMatchObject({ trigger: 'catch-up' })
-  expect((await historyOf('shop.quick')).length).toBeLessThanOrEqual(2)
+  const missed = (await historyOf('shop.quick')).filter((run) => run.due_times > 10)
+  expect(missed).toHaveLength(1)
 })
 
 test('a person stops a job that a command runs without a daemon', async () => {

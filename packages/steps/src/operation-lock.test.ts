@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { findLockHolder, withOperationLock } from './operation-lock.ts'
 import { runPlan } from './runner.ts'
@@ -84,6 +85,25 @@ describe('the lock of a state folder', () => {
     expect(await bed.files.stat(`${STATE}/operation.holder.json`)).toBeUndefined()
     const locks = { tryAcquire: () => Promise.reject(new Error('a look took the lock')) }
     expect(await findLockHolder({ ...bed.runner.ports, locks }, STATE)).toBeUndefined()
+  })
+
+  it('waits a moment for one without a name, who is only looking or just gives it back', async () => {
+    const bed = await createTestBed()
+    const look = await bed.runner.ports.locks.tryAcquire(`${STATE}/operation.lock`)
+    const wish = () =>
+      withOperationLock(bed.runner.ports, STATE, claim('down'), () => Promise.resolve('done'))
+    const refused = expect(wish()).rejects.toMatchObject({
+      code: 'LOCKED',
+      why: 'another operation holds the lock',
+    })
+    await setImmediate()
+    await bed.clock.advance(3000)
+    await refused
+    const waiting = wish()
+    await setImmediate()
+    await look?.release()
+    await bed.clock.advance(1000)
+    expect(await waiting).toBe('done')
   })
 
   it('refuses also when the note about the holder is not readable', async () => {

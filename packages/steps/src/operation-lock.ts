@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { ErrorCode } from '@caretaker/kernel/error-codes.ts'
 import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
-import { formatDuration } from '@caretaker/kernel/time.ts'
+import { formatDuration, SECOND_MS } from '@caretaker/kernel/time.ts'
+import { waitUntil } from '@caretaker/ports/deadline.ts'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { HeldLock } from '@caretaker/ports/lock.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
@@ -23,12 +24,15 @@ type LockPorts = Pick<Ports, 'files' | 'locks' | 'clock'>
 const lockPath = (stateFolder: string) => join(stateFolder, 'operation.lock')
 const UNWRITABLE: ReadonlySet<ErrorCode> = new Set(['DISK_FULL', 'READ_ONLY', 'NO_PERMISSION'])
 
+/** More than the lock is held without a name: by who has just taken it or gives it back, and by a look at it. */
+const NAMELESS_MS = 2 * SECOND_MS
+
 const holderPath = (stateFolder: string) => join(stateFolder, 'operation.holder.json')
 
 /**
  * Runs `work` while holding the one lock of this state folder. The operating system gives it back when the holder
  * dies, so the lock of a dead process or a dead boot is never in the way.
- * @throws AppError LOCKED (exit 11) with holder, age and purpose.
+ * @throws AppError LOCKED (exit 11) with holder, age and purpose; not for who holds it without a name for a moment.
  */
 export async function withOperationLock<T>(
   ports: LockPorts,
@@ -86,9 +90,15 @@ async function forgetHolder(ports: LockPorts, stateFolder: string, held: HeldLoc
 }
 
 async function acquire(ports: LockPorts, stateFolder: string, purpose: string): Promise<HeldLock> {
-  const held = await ports.locks.tryAcquire(lockPath(stateFolder))
-  if (held) return held
-  const holder = await readHolder(ports, stateFolder)
+  const limit = { timeoutMs: NAMELESS_MS }
+  const found = await waitUntil(ports.clock, limit, async () => {
+    const held = await ports.locks.tryAcquire(lockPath(stateFolder))
+    if (held) return { held }
+    const note = await ports.files.readText(holderPath(stateFolder))
+    return note === undefined ? undefined : { holder: parseHolder(note) }
+  })
+  if (found?.held) return found.held
+  const holder = found?.holder
   // Negative when the clock was set back since.
   const ageMs = holder ? ports.clock.now().getTime() - Date.parse(holder.since) : -1
   const age = ageMs < 0 ? 'an unknown time' : formatDuration(ageMs)
@@ -106,7 +116,10 @@ async function acquire(ports: LockPorts, stateFolder: string, purpose: string): 
 
 async function readHolder(ports: LockPorts, stateFolder: string): Promise<LockHolder | undefined> {
   const text = await ports.files.readText(holderPath(stateFolder))
-  if (text === undefined) return undefined
+  return text === undefined ? undefined : parseHolder(text)
+}
+
+function parseHolder(text: string): LockHolder | undefined {
   try {
     return JSON.parse(text) as LockHolder
   } catch {

@@ -97,8 +97,6 @@ export class Keeper {
   async command<T>(work: () => Promise<T>, { decides }: { readonly decides: boolean }): Promise<T> {
     this.#commands += 1
     try {
-      // What is being started again holds the lock for a moment: a person is not refused for that.
-      await this.#tending
       const result = await this.job(work)
       // A person has decided what is up: the start that was still to come is not.
       if (decides) this.#broughtUp = true
@@ -123,13 +121,14 @@ export class Keeper {
   }
 
   /**
-   * Runs a command that takes the lock, beside what keeps the appliance up. A job by schedule gets a moment to end, so
-   * that a person is not refused for one that is about to; none is begun meanwhile.
+   * Runs a command that takes the lock, beside what keeps the appliance up. What is being started again holds the lock for
+   * a moment, and a job by schedule gets a moment to end: a person is not refused for these, and none is begun meanwhile.
    */
   async job<T>(work: () => Promise<T>): Promise<T> {
     this.#people += 1
     try {
       return await this.beside(async () => {
+        await this.#tending
         await this.#jobs.endedWithin(WAIT_FOR_JOB_MS, this.#options.around.ports.clock)
         return work()
       })
@@ -189,7 +188,7 @@ export class Keeper {
       if (this.#wasUp) this.#tending = bringing.catch(() => undefined)
       await bringing
     }
-    const tending = this.#keeper.tend(appliance, signal)
+    const tending = this.#keeper.tend(appliance, signal, { mayBegin: () => this.#people === 0 })
     this.#tending = tending.catch(() => undefined)
     for (const event of await tending) {
       this.#next.state = 0

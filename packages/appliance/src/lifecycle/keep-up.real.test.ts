@@ -67,6 +67,15 @@ it.each([
   expect(await state()).toMatchObject({ state: 'running' })
 })
 
+it('starts nothing again while somebody wants the lock, and then it does', async () => {
+  await kill('web')
+  const { appliance } = await lab.open()
+  expect(await keeper.tend(appliance, never, { mayBegin: () => false })).toEqual([])
+  expect((await appliance.runtime.status('shop', 'web'))?.state).not.toBe('running')
+  const done = await tendUntil(async (so) => so.length > 0 && (await isUp()))
+  expect(done).toContainEqual(expect.objectContaining({ service: 'web', did: 'started it again' }))
+})
+
 describe('a record of a process that is damaged while it runs', () => {
   const record = async (service: string) =>
     `${(await lab.open()).appliance.folders.processes}/${service}.json`
