@@ -3,10 +3,11 @@ import { once } from 'node:events'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { connect as connectHttp2 } from 'node:http2'
 import { join } from 'node:path'
+import { reservePort } from '@caretaker/host/reserved-port.fixture.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type DaemonProcess, type TestAppliance, testAppliance } from '../support/appliance.ts'
 import { entriesOf, signOver, unique } from '../support/guestbook-https.ts'
-import { eventually, freePort } from '../support/observe.ts'
+import { eventually } from '../support/observe.ts'
 import { ownWorkshop, type Workshop } from '../support/people.ts'
 
 let workshop: Workshop
@@ -17,7 +18,7 @@ let httpPort: number
 beforeAll(async () => {
   workshop = await ownWorkshop()
   appliance = await testAppliance()
-  httpPort = await freePort()
+  httpPort = await reservePort()
   await appliance.createConfig()
   await edit('http_port: null', `http_port: ${httpPort}`)
 })

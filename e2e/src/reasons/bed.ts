@@ -2,9 +2,9 @@ import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { join } from 'node:path'
 import { makeTinyApp, type TinyApp } from '@caretaker/appliance/lifecycle/testing/tiny-app.fixture.ts'
+import { reservePort } from '@caretaker/host/reserved-port.fixture.ts'
 import { type Reply, type TestAppliance, testAppliance } from '../support/appliance.ts'
 import { configure } from '../support/configure.ts'
-import { freePort } from '../support/observe.ts'
 
 /** An appliance with `shop` at localhost and `kiosk` at kiosk.localhost, both tiny, over HTTPS and HTTP. */
 export interface Bed extends AsyncDisposable {
@@ -19,7 +19,7 @@ export interface Bed extends AsyncDisposable {
 
 export async function openBed(): Promise<Bed> {
   const appliance = await testAppliance()
-  const httpPort = await freePort()
+  const httpPort = await reservePort()
   const shop = await makeTinyApp(appliance.home, 'shop', { migrates: true, worker: true, job: true })
   const kiosk = await makeTinyApp(appliance.home, 'kiosk')
   const ports = `--bind 127.0.0.1 --https-port ${appliance.port} --http-port ${httpPort}`

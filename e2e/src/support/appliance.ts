@@ -6,7 +6,8 @@ import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { eventually, freePort } from './observe.ts'
+import { reservePort } from '@caretaker/host/reserved-port.fixture.ts'
+import { eventually } from './observe.ts'
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 /** The built program; `npm run build` makes it. */
@@ -88,7 +89,7 @@ export async function testAppliance(
   await chmod(home, 0o711)
   if (person) await chown(home, person.uid, person.gid)
   const state = join(home, 'state')
-  const port = await freePort()
+  const port = await reservePort()
   const daemons = new Set<ChildProcess>()
 
   const start: TestAppliance['start'] = (...words) => {

@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
-import { eventually, freePort } from '../support/observe.ts'
+import { reservePort } from '@caretaker/host/reserved-port.fixture.ts'
+import { eventually } from '../support/observe.ts'
 
 /** Debian's registry on the loopback address. Disposing ends it; what it holds stays in its folder. */
 export interface Registry extends AsyncDisposable {
@@ -37,7 +38,7 @@ export interface Layer {
 const MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json'
 
 export async function startRegistry(folder: string, { readOnly = false } = {}): Promise<Registry> {
-  const port = await freePort()
+  const port = await reservePort()
   const url = `http://127.0.0.1:${port}`
   const home = await mkdtemp(join(tmpdir(), 'ct-registry-'))
   const config = join(home, 'config.yml')

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createHost } from '@caretaker/host/host.ts'
+import { reservePort } from '@caretaker/host/reserved-port.fixture.ts'
 import { readableId } from '@caretaker/kernel/ids.ts'
 import { removeSealed } from '../../storage/seal.ts'
 import { type CertificatesReport, renewCertificates, reportCertificates } from '../certificate-report.ts'
@@ -33,7 +34,7 @@ export async function openAcmeLab(
   acme: Readonly<Record<string, unknown>> = {},
 ): Promise<AcmeLab> {
   const lab = await openLab(Object.fromEntries(apps.map((name) => [name, {}])))
-  const httpPort = await lab.ports.network.freePort()
+  const httpPort = await reservePort()
   const folder = join(tmpdir(), `pebble-${readableId(8)}`)
   await mkdir(folder, { mode: 0o755 })
   const pebble = await openPebble(folder, { httpPort, ...shape })

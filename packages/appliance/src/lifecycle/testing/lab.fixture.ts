@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createHost } from '@caretaker/host/host.ts'
+import { reservePort } from '@caretaker/host/reserved-port.fixture.ts'
 import { readableId } from '@caretaker/kernel/ids.ts'
 import type { Clock } from '@caretaker/ports/clock.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
@@ -70,7 +71,7 @@ export async function openLab(
   await stagePrograms(programs, more.postgres ?? Object.values(shapes).some((shape) => shape.database))
   const apps: Record<string, TinyApp> = {}
   for (const [name, shape] of Object.entries(shapes)) apps[name] = await makeTinyApp(folder, name, shape)
-  const httpsPort = await ports.network.freePort()
+  const httpsPort = await reservePort()
   const { text } = await createConfigText({
     domain: 'example.test',
     gateway: { bind: '127.0.0.1', https_port: httpsPort, http_port: null },

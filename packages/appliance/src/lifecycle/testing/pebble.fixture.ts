@@ -5,6 +5,7 @@ import { createServer, type Server, request as sendRequest } from 'node:https'
 import { join } from 'node:path'
 import { createClock } from '@caretaker/host/clock.ts'
 import { createHost } from '@caretaker/host/host.ts'
+import { reservePort } from '@caretaker/host/reserved-port.fixture.ts'
 import { waitUntil } from '@caretaker/ports/deadline.ts'
 import {
   authorityCertificate,
@@ -58,7 +59,7 @@ export interface Pebble extends AsyncDisposable {
 export async function openPebble(folder: string, shape: PebbleShape): Promise<Pebble> {
   await mkdir(folder, { recursive: true })
   const [port, inner, management, dnsPort, dnsManagement, tlsPort] = await Promise.all(
-    Array.from({ length: 6 }, () => network.freePort()),
+    Array.from({ length: 6 }, () => reservePort()),
   )
   const at = shape.at ?? '127.0.0.1'
   const files = await makeTls(folder, at)
