@@ -92,12 +92,14 @@ test('the jobs are listed with their last and next run', async () => {
     'certificates',
     'log-clean-up',
     'space-check',
+    'expiry',
     'shop.tidy',
     'shop.quick',
   ])
-  expect(jobs[3]).toMatchObject({ app: 'shop', last_result: 'done', missed: 'once', timeout_ms: 60_000 })
-  expect(jobs[3]?.next_run_at).toMatch(/-02-29T03:30:00\.000Z$/)
-  for (const name of ['certificates', 'log-clean-up', 'space-check']) await appliance.ok('job', 'run', name)
+  expect(jobs[4]).toMatchObject({ app: 'shop', last_result: 'done', missed: 'once', timeout_ms: 60_000 })
+  expect(jobs[4]?.next_run_at).toMatch(/-02-29T03:30:00\.000Z$/)
+  for (const name of ['certificates', 'log-clean-up', 'space-check', 'expiry'])
+    await appliance.ok('job', 'run', name)
 })
 
 test('a name that is not known is met with the one that was probably meant', async () => {

@@ -6,8 +6,9 @@ const SHOWN_FIRST = ['config create', 'app add', 'up', 'status']
 
 /** Words that stand before several commands, with what they are about. */
 export const GROUPS: Readonly<Record<string, string>> = {
-  app: 'Applications: add, list, show, remove, logs, exec, restart, rotate-password.',
+  app: 'Applications: add, list, show, remove, logs, exec, restart, rotate-password, clone.',
   cert: 'The certificates of the host names: list, renew.',
+  clone: 'Running copies of applications, made with "app clone": list, extend, remove.',
   config: 'The config: create, check, show, diff, export, schema.',
   job: 'What runs on a schedule: list, run, stop, history, logs.',
   operation: 'What was done: list, show, resume, undo.',

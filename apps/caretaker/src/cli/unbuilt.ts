@@ -11,7 +11,6 @@ const UNBUILT: ReadonlySet<string> = new Set([
   'config scan',
   'app update',
   'app rollback',
-  'app clone',
   'app rehearse',
   'app updates',
   'app history',

@@ -10,6 +10,7 @@ import {
   appShow,
 } from './app.ts'
 import { certList, certRenew } from './cert.ts'
+import { appClone, cloneExtend, cloneList, cloneRemove } from './clone.ts'
 import { complete, completion } from './completion.ts'
 import { configCheck, configCreate, configDiff, configExport, configSchema, configShow } from './config.ts'
 import { daemon } from './daemon.ts'
@@ -42,6 +43,10 @@ export const COMMANDS: readonly CommandDefinition[] = [
   appExec,
   appRestart,
   appRotatePassword,
+  appClone,
+  cloneList,
+  cloneExtend,
+  cloneRemove,
   configCreate,
   configCheck,
   configShow,

@@ -2,17 +2,19 @@ import { AppError } from '@caretaker/kernel/errors.ts'
 import { HOUR_MS, MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { formatBytes } from '@caretaker/kernel/units.ts'
 import type { Appliance } from '../lifecycle/appliance.ts'
+import { expiredClones, removeClonesLocked } from '../lifecycle/clones.ts'
 import { boundLogs, renewCertificatesLocked } from '../lifecycle/housekeeping.ts'
 import { withGuests } from '../lifecycle/lock-guests.ts'
 import { areCertificatesDue } from '../lifecycle/tend-certificates.ts'
 import { cleanLogs } from './clean-logs.ts'
+import { readHistory } from './history.ts'
 import type { Job } from './job.ts'
 
 type OwnJob = Omit<Job, 'app' | 'schedule' | 'refusal'> & { readonly pattern: string }
 
 /** The jobs of the appliance itself. They go on in service mode and while it stands by. */
 export function ownJobs(appliance: Appliance): readonly Job[] {
-  return [certificates(appliance), logCleanUp(appliance), spaceCheck(appliance)].map(
+  return [certificates(appliance), logCleanUp(appliance), spaceCheck(appliance), expiry(appliance)].map(
     ({ pattern, ...job }) => ({
       ...job,
       app: undefined,
@@ -84,6 +86,36 @@ function spaceCheck(appliance: Appliance): OwnJob {
       })
     },
   }
+}
+
+/** What ends by itself is looked after at once, also when its time was over while the machine was off. */
+function expiry(appliance: Appliance): OwnJob {
+  return {
+    name: 'expiry',
+    pattern: '10 5 * * *',
+    missed: 'once',
+    timeoutMs: 2 * HOUR_MS,
+    wakes: async () => (await expiredClones(appliance)).length > 0 && !(await hasFailedLately(appliance)),
+    async work(output, signal) {
+      const clones = await expiredClones(appliance)
+      if (clones.length === 0) {
+        output('Nothing has expired.', 'stdout')
+        return undefined
+      }
+      const purpose = 'remove clones that have expired'
+      const { errors } = await removeClonesLocked(appliance, clones, purpose, () => undefined, signal)
+      if (errors[0]) throw AppError.fromReport(errors[0])
+      output(`Removed the clones that had expired: ${clones.join(', ')}.`, 'stdout')
+      return undefined
+    },
+  }
+}
+
+/** What could not be removed is tried again after a while, not at every look. */
+async function hasFailedLately({ ports, stateFolder }: Appliance): Promise<boolean> {
+  const last = (await readHistory(ports.files, stateFolder, 'expiry')).runs.at(-1)
+  if (last?.result !== 'failed' || last.ended_at === null) return false
+  return ports.clock.now().getTime() - Date.parse(last.ended_at) < HOUR_MS
 }
 
 function failureOf(report: Parameters<typeof AppError.fromReport>[0] | undefined): AppError {

@@ -1,6 +1,8 @@
 import { DAY_MS, HOUR_MS } from '@caretaker/kernel/time.ts'
 import type { DatabaseAddress } from '@caretaker/ports/database.ts'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { listJobs } from '../jobs/known-jobs.ts'
+import { JobLane } from '../jobs/lane.ts'
 import { adminAddress, databaseAddress } from './app-database.ts'
 import { listAppRecords, readAppRecord } from './app-records.ts'
 import { removeApp, restartApp } from './apps.ts'
@@ -160,6 +162,29 @@ it('tells on a clone whether a release migrates, starting nothing but its Postgr
   await cloneRemove(here).apply({ clone: 'asked' }, null, context)
   expect(here.config.applications['asked']).toBeUndefined()
   expect(await here.storage.hasUnit('asked')).toBe(false)
+})
+
+it('ends by itself when its time is over, also when the machine was off then', async () => {
+  await clone({ name: 'short', ttlMs: HOUR_MS })
+  const lane = new JobLane({ ended: async () => undefined, failed: async () => undefined })
+  const lookAtJobs = async () => {
+    const here = await appliance()
+    await lane.tick(
+      here,
+      (await listJobs(here)).filter(({ name }) => name === 'expiry'),
+      never,
+    )
+    await lane.idle()
+    return (await reportClones(await appliance())).map((line) => line.clone)
+  }
+  expect(await lookAtJobs()).toContain('short')
+  lab.clock.aheadMs += DAY_MS
+  await up(await appliance(), { firstStart: false }, quiet, never)
+  lab.clock.speed = 100
+  await expect.poll(lookAtJobs, { timeout: 60_000 }).toEqual(['shop-clone-1'])
+  lab.clock.speed = 1
+  expect(await (await appliance()).storage.hasUnit('short')).toBe(false)
+  expect((await lab.getUnverified('short')).status).toBe(421)
 })
 
 it('stays while its origin is there, which cannot go before it', async () => {

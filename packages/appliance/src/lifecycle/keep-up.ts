@@ -180,7 +180,8 @@ export class UpKeeper {
     if (facts.wanted === 'down') return false
     if (app === APPLIANCE) return true
     // Nothing is started on a data volume that is missing or another's, nor what the config does not name.
-    if (facts.failures.appliance || !appliance.config.applications[app]) return false
+    const configured = appliance.config.applications[app]
+    if (facts.failures.appliance || !configured || configured.clone?.state === 'removing') return false
     if (service === POSTGRES_SERVICE) return true
     if (facts.manual || appliance.config.standby !== false) return false
     if (state === 'running') return true
