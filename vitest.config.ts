@@ -1,4 +1,33 @@
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/**
+ * The files that take longest, longest first: begun first, so that at the end no worker is left alone with one of them.
+ * Of files that are not named the larger ones begin first.
+ */
+const LONGEST = [
+  'e2e/src/reasons/reasons.test.ts',
+  'e2e/src/writer/sabotage.test.ts',
+  'e2e/src/appliance/life.test.ts',
+  'e2e/src/writer/writer.test.ts',
+  'e2e/src/faults/faults.test.ts',
+  'packages/appliance/src/storage/directory.real.test.ts',
+  'e2e/src/appliance/daemon.test.ts',
+  'e2e/src/appliance/broken-applications.test.ts',
+  'e2e/src/disk/full-disk.test.ts',
+  'e2e/src/canaries/canaries.test.ts',
+  'packages/appliance/src/lifecycle/trouble.real.test.ts',
+]
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const place = LONGEST.findIndex((path) => moduleId.endsWith(path))
+      return place >= 0 ? place : LONGEST.length
+    }
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
+  }
+}
 
 /**
  * Three projects: `unit` is pure and shares one module graph per thread; `real` starts processes, databases and
@@ -7,6 +36,7 @@ import { defineConfig } from 'vitest/config'
  */
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -15,8 +45,10 @@ export default defineConfig({
           exclude: ['**/*.real.test.ts', '**/*.engine.test.ts'],
           pool: 'threads',
           isolate: false,
+          maxWorkers: '100%',
           // Property tests on a busy machine: slow is no failure.
           testTimeout: 60_000,
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -31,6 +63,7 @@ export default defineConfig({
           pool: 'forks',
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -41,6 +74,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 180_000,
           hookTimeout: 180_000,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -19,6 +19,8 @@ interface Run {
   readonly due_times: number
 }
 
+/** Every hour, and not while these tests run: a job that is under way would refuse what they do. */
+const HOURLY = `${(new Date().getUTCMinutes() + 40) % 60} * * * *`
 const COMPOSE = `services:
   web:
     build: { context: . }
@@ -32,7 +34,7 @@ x-caretaker:
   data: [files]
   jobs:
     tidy: { schedule: "30 3 29 2 *", command: [node, tidy.mjs, thoroughly], missed: once, timeout: 1m }
-    quick: { schedule: "* * * * *", command: [node, tidy.mjs], missed: once }
+    quick: { schedule: "${HOURLY}", command: [node, tidy.mjs], missed: once }
 `
 const SERVER = `import { createServer } from 'node:http'
 process.on('SIGTERM', () => process.exit(0))
@@ -201,11 +203,11 @@ test('a run is not lost when the daemon is killed in it', async () => {
   )
 })
 
-test('what is missed while the daemon is off is caught up once, and then it runs on time', async () => {
+test('what is missed while the daemon is off is caught up once', async () => {
   await daemon.stop()
   // As if it had been off since the night before: its schedule counts from then on.
   const at = new Date(Date.now() - 12 * 3_600_000).toISOString()
-  const scheduled = { type: 'scheduled', at, pattern: '* * * * *', zone: 'UTC' }
+  const scheduled = { type: 'scheduled', at, pattern: HOURLY, zone: 'UTC' }
   await writeFile(join(appliance.state, 'jobs', 'shop.quick.jsonl'), `${JSON.stringify(scheduled)}\n{"torn`)
   const certificates = { ...scheduled, at: new Date(Date.now() - 50 * 3_600_000), pattern: '20 4 * * *' }
   await writeFile(join(appliance.state, 'jobs', 'certificates.jsonl'), `${JSON.stringify(certificates)}\n`)

@@ -21,23 +21,31 @@ export async function contentOf(folder: string): Promise<Readonly<Record<string,
   return found
 }
 
-/** Polls until `holds` is true; it may throw meanwhile, and the last error is told. */
+const SHORTEST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 1000
+
+/**
+ * Polls until `holds` is true; it may throw meanwhile, and the last error is told. Between two looks it waits as long
+ * as the last one took, a second at most: looks that start a program leave time to what is waited for.
+ */
 export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  withinMs = 30_000,
+  withinMs = 60_000,
 ): Promise<void> {
   const deadline = performance.now() + withinMs
   let last: unknown
   for (;;) {
+    const begun = performance.now()
     try {
       if (await holds()) return
       last = undefined
     } catch (error) {
       last = error
     }
-    if (performance.now() > deadline) throw new Error(`Not within ${withinMs} ms: ${what}`, { cause: last })
-    await pause(50)
+    const now = performance.now()
+    if (now > deadline) throw new Error(`Not within ${withinMs} ms: ${what}`, { cause: last })
+    await pause(Math.min(Math.max(SHORTEST_PAUSE_MS, now - begun), LONGEST_PAUSE_MS))
   }
 }
 

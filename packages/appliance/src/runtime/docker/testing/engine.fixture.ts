@@ -12,7 +12,6 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readableId } from '@caretaker/kernel/ids.ts'
 import type { DockerOptions } from '../docker-command.ts'
 
 /** A container engine of its own, with data, socket and addresses of its own. Disposing ends it and removes all of it. */
@@ -49,12 +48,11 @@ export async function startTestEngine(...always: readonly string[]): Promise<Tes
     DOCKER_HOST: `unix://${socket}`,
     DOCKER_CONFIG: config,
   }
-  const policy = forwardPolicy()
+  // Otherwise the first engine makes the machine forward and drop what it forwards, for all others too.
+  writeFileSync('/proc/sys/net/ipv4/ip_forward', '1')
   // Builds use the bridge of the engine; with one of its own it does not meddle with that of the machine.
-  const range = randomInt(200, 250)
-  const bridge = `ct-${readableId(8)}`
+  const { bridge, range } = claimBridge(env)
   for (const words of [
-    ['link', 'add', bridge, 'type', 'bridge'],
     ['address', 'add', `10.${range}.255.1/24`, 'dev', bridge],
     ['link', 'set', bridge, 'up'],
   ])
@@ -129,30 +127,39 @@ export async function startTestEngine(...always: readonly string[]): Promise<Tes
         daemon.kill('SIGTERM')
         await gone
       }
-      removeRulesOfGoneBridges(env)
-      // An engine makes the machine drop what is forwarded; what was so before is so again.
-      spawnSync('iptables', ['-P', 'FORWARD', policy], { env })
       spawnSync('ip', ['link', 'delete', bridge], { env })
+      removeRulesOfGoneBridges(env)
       unmountBelow(folder)
       rmSync(folder, { recursive: true, force: true })
     },
   }
 }
 
-/** Rules outlive the bridges that they were made for: an engine leaves those of its own bridge behind. */
+/** Rules outlive the bridges that they were made for: an engine leaves those of its bridges behind. */
 function removeRulesOfGoneBridges(env: NodeJS.ProcessEnv): void {
   for (const table of ['filter', 'nat']) {
-    const { stdout } = spawnSync('iptables', ['-t', table, '-S'], { encoding: 'utf8', env })
+    const { stdout } = spawnSync('iptables', ['-w', '-t', table, '-S'], { encoding: 'utf8', env })
     for (const [, rule = '', bridge = ''] of stdout.matchAll(/^-A (.*-[io] (ct-\w+)(?: .*|))$/gm)) {
       if (existsSync(`/sys/class/net/${bridge}`)) continue
-      spawnSync('iptables', ['-t', table, '-D', ...rule.split(' ')], { env })
+      spawnSync('iptables', ['-w', '-t', table, '-D', ...rule.split(' ')], { env })
     }
   }
 }
 
-function forwardPolicy(): string {
-  const { stdout } = spawnSync('iptables', ['-S', 'FORWARD'], { encoding: 'utf8' })
-  return /^-P FORWARD (\w+)$/m.exec(stdout)?.[1] ?? 'ACCEPT'
+/** A bridge whose name says its range of addresses, so that no two engines have the same one. */
+function claimBridge(env: NodeJS.ProcessEnv): { readonly bridge: string; readonly range: number } {
+  let last = ''
+  for (let tries = 0; tries < 200; tries++) {
+    const range = randomInt(200, 250)
+    const bridge = `ct-${range}`
+    const { status, stderr } = spawnSync('ip', ['link', 'add', bridge, 'type', 'bridge'], {
+      env,
+      encoding: 'utf8',
+    })
+    if (status === 0) return { bridge, range }
+    last = stderr
+  }
+  throw new Error(`no bridge is to be had: ${last}`)
 }
 
 /** Removing a tree must never reach through a mount. */
