@@ -2,8 +2,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createAppliance, freePort, statusOf } from './appliance.ts'
-import { type AppRecord, load } from './gateway.ts'
-import { memoryOf } from './memory.ts'
+import type { AppRecord } from './gateway.ts'
+import { load } from './load.ts'
+import { memoryOf, pidOf } from './memory.ts'
 import { root, runProgram, startProgram, until } from './programs.ts'
 import type { Row } from './rows.ts'
 
@@ -89,11 +90,6 @@ export async function caddy(): Promise<readonly Row[]> {
 }
 
 type Load = Awaited<ReturnType<typeof load>>
-
-async function pidOf(state: string, service: string): Promise<number> {
-  const record = await readFile(join(state, 'processes', `-.${service}.json`), 'utf8')
-  return (JSON.parse(record) as { identity: { pid: number } }).identity.pid
-}
 
 function aloneConfig(folder: string, state: string, port: number, apps: Readonly<Record<string, number>>) {
   const certificates = join(state, 'certificates')

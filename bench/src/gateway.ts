@@ -1,12 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createAppliance, statusOf } from './appliance.ts'
-import { node, root, runProgram } from './programs.ts'
+import { load } from './load.ts'
+import { root } from './programs.ts'
 import type { Row } from './rows.ts'
-
-const SECONDS = '5'
-const CONNECTIONS = '20'
-const autocannon = join(root, 'bench/node_modules/autocannon/autocannon.js')
 
 /** Requests through the gateway (HTTPS) beside the same ones to the application itself (HTTP). */
 export async function gateway(): Promise<readonly Row[]> {
@@ -35,29 +32,4 @@ export async function gateway(): Promise<readonly Row[]> {
 
 export interface AppRecord {
   readonly ports: Readonly<Record<string, number>>
-}
-
-/** Twenty connections for five seconds. @throws when a request was not answered with 2xx */
-export async function load(url: string, host: string) {
-  const args = [
-    '--json',
-    '--connections',
-    CONNECTIONS,
-    '--duration',
-    SECONDS,
-    '--headers',
-    `host=${host}`,
-    url,
-  ]
-  const found = JSON.parse(await runProgram(node, [autocannon, ...args])) as Load
-  if (found.errors + found.non2xx + found.timeouts > 0) throw new Error(`${url}: not every answer was good`)
-  return { rate: found.requests.average, p50: found.latency.p50, p99: found.latency.p99 }
-}
-
-interface Load {
-  readonly errors: number
-  readonly non2xx: number
-  readonly timeouts: number
-  readonly requests: { readonly average: number }
-  readonly latency: { readonly p50: number; readonly p99: number }
 }

@@ -15,7 +15,7 @@ import { storage } from './storage.ts'
 
 const BENCHMARKS: Readonly<Record<string, readonly [title: string, run: () => Promise<readonly Row[]>]>> = {
   start: ['Command line, median of 20', start],
-  memory: ['Memory and CPU while idle', memory],
+  memory: ['Memory of the control plane, and CPU while idle', memory],
   cold: ['Guestbook from nothing, and again', cold],
   boot: ['A machine from its start, median of 5 (root on Debian)', boot],
   gateway: ['Through the gateway: 20 connections, 5 s', gateway],

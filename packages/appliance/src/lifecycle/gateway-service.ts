@@ -7,6 +7,15 @@ import { serviceLog } from './folders.ts'
 export const GATEWAY_SERVICE = 'gateway'
 export const CADDY_SERVICE = 'caddy'
 
+/**
+ * Room for what lives as long as a request, in each half of V8's young generation. Its default, 16 MiB, is filled before
+ * it is looked through: 10 to 15 MB more under load, and not faster (`npm run bench -- memory`).
+ */
+const GATEWAY_YOUNG_MIB = 2
+
+/** For glibc's malloc(3), see mallopt(3): buffers of large bodies go back to the system; 25 MB less after those. */
+const GIVES_MEMORY_BACK = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072' }
+
 /** Where Caddy is looked for. */
 export const CADDY_PATH = '/usr/local/bin:/usr/bin:/bin'
 
@@ -23,6 +32,7 @@ export function gatewaySpec({
     releaseId: 'embedded',
     command: [
       programs.node,
+      `--max-semi-space-size=${GATEWAY_YOUNG_MIB}`,
       programs.main,
       'gateway',
       '--state',
@@ -32,7 +42,7 @@ export function gatewaySpec({
     ],
     revision: 'embedded',
     cwd: '/',
-    env: { PATH: '/usr/bin:/bin', HOME: folders.state, NODE_OPTIONS: '' },
+    env: { PATH: '/usr/bin:/bin', HOME: folders.state, NODE_OPTIONS: '', ...GIVES_MEMORY_BACK },
     owner: undefined,
     logFile: serviceLog(folders, APPLIANCE, GATEWAY_SERVICE),
     stop: DEFAULT_STOP,
