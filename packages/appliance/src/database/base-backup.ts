@@ -17,21 +17,54 @@ const LEFT_OUT: readonly RegExp[] = [
 const SEGMENT = /^[0-9A-F]{24}$/
 const HISTORY = /^[0-9A-F]{8}\.history$/
 
+interface CopyPorts {
+  readonly databases: Databases
+  readonly files: Files
+}
+
+/** The server of a cluster that is copied while it runs. */
+export interface RunningServer {
+  readonly admin: DatabaseAddress
+  /** The user it runs as, given when we are root. */
+  readonly owner: Owner | undefined
+  /** For each statement; two of them wait for a checkpoint. */
+  readonly timeoutMs: number
+}
+
 /**
- * Copies the cluster in `dataFolder` to `to`, which does not exist, while its server runs. The copy has every
- * transaction that was acknowledged before the call, and recovers by itself at its first start. The server keeps the log
- * that this needs as long as the session lasts; when it breaks, the copy fails.
+ * Copies the content of a snapshot unit into the empty folder `to` while the application writes: the database first, as of
+ * the instant at which its copy ends, and then the files, so that those are there that its rows name. `server` is undefined
+ * when no Postgres runs on it: then nobody writes there.
  * @throws DatabaseError
  */
-export async function copyRunningCluster(
-  ports: { readonly databases: Databases; readonly files: Files },
-  admin: DatabaseAddress,
+export async function copyLiveUnit(
+  ports: CopyPorts,
+  server: RunningServer | undefined,
+  from: string,
+  to: string,
+  signal: AbortSignal,
+): Promise<void> {
+  if (server) await copyRunningCluster(ports, server, `${from}/postgres`, `${to}/postgres`, signal)
+  for (const { name } of (await ports.files.list(from)) ?? []) {
+    signal.throwIfAborted()
+    if (server && name === 'postgres') continue
+    await ports.files.copyLiveTree(`${from}/${name}`, `${to}/${name}`, () => false)
+  }
+}
+
+/**
+ * Copies the cluster in `dataFolder` to `to`, which does not exist, while its server runs. The copy has every transaction
+ * that was acknowledged before the call, and recovers by itself at its first start. The server keeps the log that this
+ * needs as long as the session lasts; when that breaks, the copy fails.
+ */
+async function copyRunningCluster(
+  { files, databases }: CopyPorts,
+  { admin, owner, timeoutMs }: RunningServer,
   dataFolder: string,
   to: string,
-  options: { readonly timeoutMs: number; readonly signal: AbortSignal; readonly owner: Owner | undefined },
+  signal: AbortSignal,
 ): Promise<void> {
-  const { files, databases } = ports
-  await databases.withSession(admin, { timeoutMs: options.timeoutMs }, async (session) => {
+  await databases.withSession(admin, { timeoutMs }, async (session) => {
     const slot = `caretaker_copy_${(await first<{ pid: number }>(session, 'SELECT pg_backend_pid() AS pid')).pid}`
     await session.query('SELECT pg_create_physical_replication_slot($1, true, true)', [slot])
     const { segment: begin } = await first<{ segment: string }>(
@@ -40,7 +73,7 @@ export async function copyRunningCluster(
       ['caretaker'],
     )
     await files.copyLiveTree(dataFolder, to, (path) => LEFT_OUT.some((pattern) => pattern.test(path)))
-    options.signal.throwIfAborted()
+    signal.throwIfAborted()
     const end = await first<{ segment: string; label: string; map: string }>(
       session,
       'SELECT pg_walfile_name(lsn) AS segment, labelfile AS label, spcmapfile AS map FROM pg_backup_stop(false)',
@@ -49,7 +82,7 @@ export async function copyRunningCluster(
     for (const [name, text] of Object.entries(labels)) {
       if (text.trim() === '') continue
       await files.write(`${to}/${name}`, text, 0o600)
-      if (options.owner) await files.setOwner(`${to}/${name}`, options.owner)
+      if (owner) await files.setOwner(`${to}/${name}`, owner)
       await files.sync(`${to}/${name}`)
     }
     for (const { name } of (await files.list(`${dataFolder}/pg_wal`)) ?? []) {

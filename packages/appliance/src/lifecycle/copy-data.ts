@@ -1,5 +1,5 @@
 import { HOUR_MS } from '@caretaker/kernel/time.ts'
-import { copyRunningCluster } from '../database/base-backup.ts'
+import { copyLiveUnit } from '../database/base-backup.ts'
 import { explaining } from '../database/explain.ts'
 import { checkpoint } from '../database/roles.ts'
 import { adminAddress, clusterOf, POSTGRES_SERVICE } from './app-database.ts'
@@ -54,25 +54,13 @@ async function copyLive(
   signal: AbortSignal,
 ): Promise<void> {
   const { storage, ports } = appliance
-  const { files } = ports
-  const running = await hasServer(appliance, app)
-  await storage.liveCopy(app, clone, async (from, to) => {
-    if (running) {
-      const { owner } = clusterOf(appliance, app)
-      await explaining(app, notCopied(app), async () =>
-        copyRunningCluster(ports, await adminAddress(appliance, app), `${from}/postgres`, `${to}/postgres`, {
-          timeoutMs: HOUR_MS,
-          signal,
-          owner,
-        }),
-      )
-    }
-    for (const { name } of (await files.list(from)) ?? []) {
-      signal.throwIfAborted()
-      if (!(running && name === 'postgres'))
-        await files.copyLiveTree(`${from}/${name}`, `${to}/${name}`, () => false)
-    }
-  })
+  const { owner } = clusterOf(appliance, app)
+  const server = (await hasServer(appliance, app))
+    ? { admin: await adminAddress(appliance, app), owner, timeoutMs: HOUR_MS }
+    : undefined
+  await storage.liveCopy(app, clone, (from, to) =>
+    explaining(app, notCopied(app), () => copyLiveUnit(ports, server, from, to, signal)),
+  )
 }
 
 /** Whether somebody writes in the database: then it is copied with the help of its server. */

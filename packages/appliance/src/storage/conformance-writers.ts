@@ -73,7 +73,8 @@ async function snapshotUnderWriter(app: WritingApp, name: string): Promise<numbe
   return acknowledged
 }
 
-interface WritingApp {
+export interface WritingApp {
+  readonly cluster: Cluster
   readonly storage: Storage
   /** The highest id that Postgres acknowledged; ids rise by one from 1. */
   acknowledged(): number
@@ -83,7 +84,7 @@ interface WritingApp {
   stop(): Promise<void>
 }
 
-async function startApp(lab: StorageLab): Promise<WritingApp> {
+export async function startApp(lab: StorageLab): Promise<WritingApp> {
   const { postgres } = lab
   const { files, databases } = postgres.ports
   const storage = lab.open()
@@ -116,6 +117,7 @@ async function startApp(lab: StorageLab): Promise<WritingApp> {
   }
 
   const app: WritingApp = {
+    cluster,
     storage,
     acknowledged: () => acknowledged,
     untilAcknowledged: (id) =>
@@ -157,7 +159,7 @@ async function startApp(lab: StorageLab): Promise<WritingApp> {
 }
 
 /** Starts Postgres on a unit and checks all of it; gives the number of rows. */
-async function expectWhole(
+export async function expectWhole(
   lab: StorageLab,
   storage: Storage,
   unit: string,
@@ -198,11 +200,11 @@ async function expectWhole(
   return rows.length
 }
 
-function clusterIn(lab: StorageLab, storage: Storage, unit: string): Cluster {
+export function clusterIn(lab: StorageLab, storage: Storage, unit: string): Cluster {
   return lab.postgres.cluster(`${storage.unitPath(unit)}/postgres`, { app: 'app' })
 }
 
-function query<Row>(lab: StorageLab, address: DatabaseAddress, sql: string): Promise<readonly Row[]> {
+export function query<Row>(lab: StorageLab, address: DatabaseAddress, sql: string): Promise<readonly Row[]> {
   return lab.postgres.ports.databases.withSession(address, { timeoutMs: 60_000 }, (session) =>
     session.query<Row>(sql),
   )

@@ -2,6 +2,7 @@ import { describe } from 'vitest'
 import type { PostgresLab } from '../database/postgres.fixture.ts'
 import { describeIdentity } from './conformance-identity.ts'
 import { describeInterruption } from './conformance-interruption.ts'
+import { describeLiveCopies } from './conformance-live-copies.ts'
 import { describeSnapshots } from './conformance-snapshots.ts'
 import { describeWriters } from './conformance-writers.ts'
 import type { Storage } from './storage.ts'
@@ -37,5 +38,6 @@ export function describeStorage(name: string, make: () => Promise<StorageLab>): 
     describeSnapshots(make)
     describeInterruption(make)
     describeWriters(make)
+    describeLiveCopies(make)
   })
 }
