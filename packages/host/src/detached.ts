@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import type { DetachedCommand, ProcessExit, ProcessIdentity } from '@caretaker/ports/process.ts'
 import { unlessErrno } from './errno.ts'
-import { isIdentityAlive, readBootId, readStat } from './proc.ts'
+import { isIdentityAlive, listPids, readBootId, readStat } from './proc.ts'
 import { sayWhere } from './say-where.ts'
 import { spawnCommand } from './spawn.ts'
 
@@ -16,6 +16,8 @@ const LOG_MODE = 0o640
 /** Between two looks at a process that is not our child. */
 const FIRST_POLL_MS = 20
 const LONGEST_POLL_MS = 500
+/** Between two looks whether a program has started its child. */
+const FORK_POLL_MS = 3
 /** Exits of own children that nobody has asked for yet; older ones are forgotten. */
 const REMEMBERED = 1000
 
@@ -34,15 +36,16 @@ export class DetachedProcesses {
     const label = [appliance, app, service, ...(place === undefined ? [] : [place])].join('/')
     const env = { ...command.env, [LABEL_VARIABLE]: label }
     await using log = await sayWhere(command.logFile, openLog(command.logFile))
-    let identity: ProcessIdentity | undefined
+    let spawned: { child: ChildProcess; identity: ProcessIdentity } | undefined
     await spawnCommand({ ...command, env }, ['ignore', log.fd, log.fd], (child, pid) => {
       // Its end is collected by a later turn of the event loop, so /proc still knows it, as a zombie at least.
       const startTicks = readStat(pid)?.startTicks
       if (startTicks === undefined) throw new Error(`process ${pid} is not in /proc`)
-      identity = { pid, startTicks, bootId: readBootId() }
-      this.#remember(identity, child)
+      spawned = { child, identity: { pid, startTicks, bootId: readBootId() } }
     })
-    if (!identity) throw new Error('spawned without a process')
+    if (!spawned) throw new Error('spawned without a process')
+    const identity = (command.forks ? await onlyChild(spawned.child) : undefined) ?? spawned.identity
+    this.#remember(identity, spawned.child)
     return identity
   }
 
@@ -63,15 +66,30 @@ export class DetachedProcesses {
 
   #remember(identity: ProcessIdentity, child: ChildProcess): void {
     const exit = new Promise<ProcessExit>((resolve) => {
-      child.once('exit', (code, name) => resolve({ exitCode: code ?? undefined, signal: name ?? undefined }))
+      const end = () =>
+        resolve({ exitCode: child.exitCode ?? undefined, signal: child.signalCode ?? undefined })
+      if (hasEnded(child)) end()
+      else child.once('exit', end)
     })
     child.unref()
     this.#own.set(keyOf(identity), { child, exit, waiting: 0 })
     for (const [key, entry] of this.#own) {
       if (this.#own.size <= REMEMBERED) break
-      if (entry.child.exitCode !== null || entry.child.signalCode !== null) this.#own.delete(key)
+      if (hasEnded(entry.child)) this.#own.delete(key)
     }
   }
+}
+
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
+
+/** The child of a program that has one; undefined when it ended without. */
+async function onlyChild(program: ChildProcess): Promise<ProcessIdentity | undefined> {
+  for (; !hasEnded(program); await wait(FORK_POLL_MS)) {
+    const stats = (await listPids()).map(readStat)
+    const child = stats.find((stat) => stat?.parentPid === program.pid)
+    if (child) return { pid: child.pid, startTicks: child.startTicks, bootId: readBootId() }
+  }
+  return undefined
 }
 
 function keyOf(identity: ProcessIdentity): string {

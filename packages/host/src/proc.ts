@@ -5,6 +5,8 @@ import type { ProcessIdentity } from '@caretaker/ports/process.ts'
 /** What /proc/PID/stat says of a living process or zombie, see proc_pid_stat(5). */
 export interface ProcessStat {
   readonly pid: number
+  /** Of its program, at most 15 characters. */
+  readonly name: string
   /** One letter; Z and X have ended. */
   readonly state: string
   readonly groupId: number
@@ -25,6 +27,7 @@ export function readStat(pid: number): ProcessStat | undefined {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   return {
     pid,
+    name: text.slice(text.indexOf('(') + 1, text.lastIndexOf(')')),
     state: fields[0] ?? 'X',
     groupId: Number(fields[2]),
     parentPid: Number(fields[1]),

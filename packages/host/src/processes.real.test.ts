@@ -214,3 +214,27 @@ async function until<T>(probe: () => Promise<T | undefined>): Promise<T> {
 async function expectGone(pid: number): Promise<void> {
   await until(async () => ['Z', 'X', undefined].includes(readStat(pid)?.state) || undefined)
 }
+
+describe('a program that starts the one that is meant', () => {
+  const forking = (words: readonly string[], label = 'web') => ({
+    file: '/usr/bin/setsid',
+    args: ['--fork', '--wait', ...words],
+    env: { PATH },
+    logFile: join(folder, 'log'),
+    label: { appliance, app: 'shop', service: label },
+    forks: true,
+  })
+
+  it('is not taken for it: the child is known, and how it ended', async () => {
+    const sleeper = await processes.start(forking(['/bin/sleep', '600']))
+    expect(readFileSync(`/proc/${sleeper.pid}/stat`, 'utf8')).toMatch(/\((sleep|setsid)\)/)
+    const parent = readStat(sleeper.pid)?.parentPid ?? 0
+    expect(readStat(parent)?.name).toBe('setsid')
+    await processes.signal(sleeper, 'SIGTERM')
+    await processes.waitForExit(sleeper)
+    expect(await processes.isAlive(sleeper)).toBe(false)
+
+    const failing = await processes.start(forking([NODE, '-e', 'setTimeout(() => process.exit(7), 300)']))
+    expect((await processes.waitForExit(failing)).exitCode).toBe(7)
+  })
+})

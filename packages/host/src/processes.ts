@@ -4,6 +4,9 @@ import { hasEnded, isIdentityAlive, listPids, readBootId, readStat, readVariable
 import { killGroup, runCommand } from './run-command.ts'
 import { findStrays } from './strays.ts'
 
+/** Name of the program that goes into a namespace and forks there. */
+const WAY_IN = 'nsenter'
+
 /** The processes of this machine, known through /proc: Linux only. */
 export function createProcesses(): Processes {
   const detached = new DetachedProcesses()
@@ -36,7 +39,8 @@ async function describe(
   pid: number,
 ): Promise<{ identity: ProcessIdentity; label: ProcessLabel } | undefined> {
   const stat = readStat(pid)
-  if (!stat || hasEnded(stat)) return undefined
+  // The way into a namespace waits for the process that is meant, and ends with it.
+  if (!stat || hasEnded(stat) || stat.name === WAY_IN) return undefined
   const label = parseLabel(await readVariable(pid, LABEL_VARIABLE))
   return label && { identity: { pid, startTicks: stat.startTicks, bootId: readBootId() }, label }
 }

@@ -45,6 +45,8 @@ export interface DetachedCommand extends Omit<Command, 'timeoutMs' | 'input' | '
   readonly logFile: string
   /** Put into the environment, so that the process is found again when its record is lost. */
   readonly label: ProcessLabel
+  /** The program starts the one that is meant as its only child, waits for it and ends as it does: that child is started. */
+  readonly forks?: boolean
 }
 
 /** Label of a process we started, carried in its environment as CARETAKER_LABEL. */

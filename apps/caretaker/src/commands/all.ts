@@ -9,6 +9,7 @@ import {
   appRotatePassword,
   appShow,
 } from './app.ts'
+import { cell } from './cell.ts'
 import { certList, certRenew } from './cert.ts'
 import { appClone, cloneExtend, cloneList, cloneRemove } from './clone.ts'
 import { complete, completion } from './completion.ts'
@@ -71,6 +72,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   daemon,
   completion,
   gateway,
+  cell,
   shutdown,
   complete,
 ]

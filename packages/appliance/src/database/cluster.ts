@@ -10,6 +10,8 @@ export interface Cluster {
   readonly app: string
   /** Name of role and database where the data was made by an application of another name: in a clone. */
   readonly role?: string
+  /** Its server counts processes by itself: what its lock file names is no process of this machine. */
+  readonly ownPids?: boolean
   readonly major: PostgresMajor
   /** `postgres` inside the snapshot unit, reached through the stable path of the unit. */
   readonly dataFolder: string

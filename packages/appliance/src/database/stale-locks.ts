@@ -18,11 +18,12 @@ const STATUS_LINE = 7
  */
 export async function removeStaleLocks(
   files: Pick<Files, 'readText' | 'stat' | 'write' | 'remove'>,
-  cluster: Pick<Cluster, 'app' | 'dataFolder' | 'runFolder'>,
+  cluster: Pick<Cluster, 'app' | 'dataFolder' | 'runFolder' | 'ownPids'>,
 ): Promise<void> {
   const lock = lockFile(cluster)
   const pid = (await files.readText(lock))?.split('\n')[0]?.trim() ?? ''
-  if (/^\d+$/.test(pid) && (await files.stat(`/proc/${pid}`))) {
+  if (cluster.ownPids) await files.remove(lock)
+  else if (/^\d+$/.test(pid) && (await files.stat(`/proc/${pid}`))) {
     if (await worksIn(files, pid, cluster.dataFolder)) {
       throw new AppError('POSTGRES_START_FAILED', {
         what: `Postgres of ${cluster.app} was not started`,

@@ -36,10 +36,11 @@ const RECOVERY_LIMIT_MS = 10 * MINUTE_MS
 export function clusterOf(appliance: Appliance, app: string): Cluster {
   const { ports, config, serviceUser } = appliance
   const { socket, postgres, secrets } = appFolders(appliance, app)
-  const isClone = config.applications[app]?.clone !== undefined
+  const clone = config.applications[app]?.clone
   return {
     app,
     role: originOf(config, app),
+    ...(clone && !clone.allowOutside ? { ownPids: true } : {}),
     major: config.postgres.major,
     dataFolder: postgres,
     runFolder: socket,
@@ -52,7 +53,7 @@ export function clusterOf(appliance: Appliance, app: string): Cluster {
       memoryBytes: ports.machine.memoryBytes(),
       cpuCount: ports.machine.cpuCount(),
       // What production gets does not depend on clones; each of those gets as little as if all were equal.
-      clusters: Object.keys(isClone ? config.applications : ownApplications(config)).length,
+      clusters: Object.keys(clone ? config.applications : ownApplications(config)).length,
     }),
   }
 }
@@ -101,7 +102,7 @@ export async function postgresSpec(appliance: Appliance, app: string): Promise<S
     health: undefined,
     restart: 'always',
     ...(container ? { container } : {}),
-    ...isolationOf(appliance.config, app),
+    ...(await isolationOf(appliance, app)),
   }
 }
 

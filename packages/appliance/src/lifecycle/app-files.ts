@@ -16,12 +16,14 @@ export interface AppFolders {
 }
 
 export function appFolders(appliance: Appliance, app: string): AppFolders {
-  const { folders, storage } = appliance
+  const { config, folders, storage } = appliance
   const unit = storage.unitPath(app)
   const volatile = join(folders.volatile, app)
+  const secrets = join(folders.secrets, app)
   return {
     socket: join(folders.run, 'pg', app),
-    secrets: join(folders.secrets, app),
+    // A clone sees the folder around it, which stays while secrets come and go.
+    secrets: config.applications[app]?.clone ? join(secrets, 'files') : secrets,
     unit,
     postgres: join(unit, 'postgres'),
     volatile,

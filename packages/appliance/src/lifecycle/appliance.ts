@@ -103,7 +103,12 @@ function openRuntime(
   config: Config,
   folders: Folders,
 ): Runtime {
-  const own = createProcessRuntime(ports, { applianceId: config.id, folder: folders.processes, pid })
+  const own = createProcessRuntime(ports, {
+    applianceId: config.id,
+    folder: folders.processes,
+    pid,
+    cells: { program: [programs.node, programs.main, 'cell'], runFolder: folders.run },
+  })
   if (config.runtime === 'process') return own
   const containers = createDockerRuntime(ports, {
     ...dockerOptions({ config, programs, stateFolder }),

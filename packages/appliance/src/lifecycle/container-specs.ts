@@ -64,7 +64,7 @@ export async function containedServiceSpec(
     health: healthOf(application, service, image),
     restart: service.restart === 'unless-stopped' ? 'always' : service.restart,
     container: containerOf(appliance, application, service, image),
-    ...isolationOf(appliance.config, app),
+    ...(await isolationOf(appliance, app)),
   }
 }
 

@@ -1,15 +1,45 @@
-import { AppError } from '@caretaker/kernel/errors.ts'
-import type { Config } from '../config/config.ts'
+import { dirname } from 'node:path'
+import { lastLines } from '@caretaker/ports/command.ts'
+import { originOf } from '../config/clone.ts'
+import { releasesFolder } from '../release/release.ts'
+import { makeCellCommand, notIsolated } from '../runtime/isolation.ts'
 import type { ServiceSpec } from '../runtime/runtime.ts'
-import type { Appliance } from './appliance.ts'
+import { appFolders } from './app-files.ts'
+import { type Appliance, programFolder } from './appliance.ts'
 
-/** What every spec of an application carries about its isolation: for a clone that may not reach the outside, its name. */
-export function isolationOf(
-  config: Pick<Config, 'applications'>,
+/** How long the machine may take to say whether it allows namespaces. */
+const PROBE_LIMIT_MS = 30_000
+
+/**
+ * What every spec of an application carries about its isolation: for a clone that may not reach the outside, that it sees
+ * its own folders, the releases of its origin and the programs that run them, and of the appliance nothing else. `port` is
+ * where this machine reaches the service.
+ */
+export async function isolationOf(
+  appliance: Appliance,
   app: string,
-): Pick<ServiceSpec, 'isolation'> {
+  port?: number,
+): Promise<Pick<ServiceSpec, 'isolation'>> {
+  const { config, configFile, folders, stateFolder } = appliance
   const clone = config.applications[app]?.clone
-  return clone && !clone.allowOutside ? { isolation: { name: app } } : {}
+  if (!clone || clone.allowOutside) return {}
+  const own = appFolders(appliance, app)
+  return {
+    isolation: {
+      name: app,
+      hide: [stateFolder, folders.data, folders.volatile, folders.run, folders.secrets, configFile],
+      show: [
+        { path: dirname(await programFolder(appliance, 'node')), writable: false },
+        { path: releasesFolder(stateFolder, originOf(config, app)), writable: false },
+        // The folders below this one are switched and made anew.
+        { path: dirname(own.unit), writable: true },
+        { path: own.volatile, writable: true },
+        { path: own.socket, writable: true },
+        { path: dirname(own.secrets), writable: false },
+      ],
+      ports: port === undefined ? [] : [port],
+    },
+  }
 }
 
 /**
@@ -17,14 +47,15 @@ export function isolationOf(
  * @throws AppError CLONE_NOT_ISOLATED
  */
 export async function assertIsolation(
-  _appliance: Appliance,
+  { config, ports }: Appliance,
   clone: string,
   allowOutside: boolean,
 ): Promise<void> {
   if (allowOutside) return
-  throw new AppError('CLONE_NOT_ISOLATED', {
-    what: `The clone ${clone} was not made`,
-    why: 'this version cannot keep a clone from reaching the outside',
-    next: 'If the application does no harm there with real data, repeat the command with --allow-outside',
-  })
+  const what = `The clone ${clone} was not made`
+  if (config.runtime === 'docker') throw notIsolated(what, 'this version cannot isolate containers')
+  const isRoot = ports.machine.user().uid === 0
+  const [file = '', ...args] = makeCellCommand(isRoot, ['/bin/true'])
+  const result = await ports.processes.run({ file, args, env: {}, timeoutMs: PROBE_LIMIT_MS })
+  if (result.exitCode !== 0) throw notIsolated(what, lastLines(result.stderr, 2) || 'namespaces are refused')
 }

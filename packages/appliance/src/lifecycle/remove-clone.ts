@@ -26,7 +26,7 @@ export async function removeClone(appliance: Appliance, clone: string): Promise<
   const own = appFolders(appliance, clone)
   for (const path of [
     own.volatile,
-    own.secrets,
+    join(folders.secrets, clone),
     own.socket,
     join(folders.logs, clone),
     join(folders.containers, `${clone}.pg_hba.conf`),

@@ -74,7 +74,7 @@ export async function serviceSpec(
     stop: { ...DEFAULT_STOP, signal: service.stopSignal, graceMs: service.stopGraceMs },
     health: healthOf(application, service, port),
     restart: service.restart === 'unless-stopped' ? 'always' : service.restart,
-    ...isolationOf(appliance.config, app),
+    ...(await isolationOf(appliance, app, port)),
   }
 }
 

@@ -14,6 +14,8 @@ export interface RuntimeUnderTest {
   readonly owner: ServiceSpec['owner']
   /** What services need to run in a container. */
   readonly container?: NonNullable<ServiceSpec['container']>
+  /** What services of a clone are kept in. */
+  readonly isolation?: NonNullable<ServiceSpec['isolation']>
   readText(path: string): Promise<string | undefined>
   /** How much of a service is alive, children included; of its one-off commands when no service is named. */
   countAlive(app: string, service?: string): Promise<number>
@@ -63,6 +65,7 @@ export function describeRuntime(
         health: undefined,
         restart: 'always',
         ...(world.container ? { container: world.container } : {}),
+        ...(world.isolation ? { isolation: world.isolation } : {}),
         ...change,
       }
     }

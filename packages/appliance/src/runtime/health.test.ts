@@ -26,7 +26,7 @@ beforeEach(async () => {
   files = new MemoryFiles()
   await files.makeFolder('/logs')
   runtime = createProcessRuntime(
-    { files, processes, clock },
+    { files, processes, clock, network },
     { applianceId: 'a', folder: '/records', pid: 1 },
   )
 })

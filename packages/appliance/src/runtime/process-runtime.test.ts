@@ -1,4 +1,5 @@
 import { FakeClock } from '@caretaker/ports/fake-clock.ts'
+import { FakeNetwork } from '@caretaker/ports/fake-network.ts'
 import { FakeProcesses } from '@caretaker/ports/fake-processes.ts'
 import { MemoryFiles } from '@caretaker/ports/memory-files.ts'
 import { expect, it } from 'vitest'
@@ -23,9 +24,10 @@ const SPEC: ServiceSpec = {
 
 it('a copy of a state folder neither knows nor ends what runs from the original', async () => {
   const [files, processes, clock] = [new MemoryFiles(), new FakeProcesses(), new FakeClock()]
+  const network = new FakeNetwork()
   await files.makeFolder('/logs')
   const open = (folder: string) =>
-    createProcessRuntime({ files, processes, clock }, { applianceId: 'a', folder, pid: 1 })
+    createProcessRuntime({ files, processes, clock, network }, { applianceId: 'a', folder, pid: 1 })
   const original = open('/state/processes')
   await original.start(SPEC)
   await files.makeFolder('/copy/processes')
@@ -47,9 +49,10 @@ it('a copy of a state folder neither knows nor ends what runs from the original'
 
 it('what was started and never recorded is ended', async () => {
   const [files, processes, clock] = [new MemoryFiles(), new FakeProcesses(), new FakeClock()]
+  const network = new FakeNetwork()
   await files.makeFolder('/logs')
   const runtime = createProcessRuntime(
-    { files, processes, clock },
+    { files, processes, clock, network },
     { applianceId: 'a', folder: '/state/processes', pid: 1 },
   )
   await runtime.start(SPEC)

@@ -3,13 +3,15 @@ import { AppError } from '@caretaker/kernel/errors.ts'
 import { formatDuration } from '@caretaker/kernel/time.ts'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
-import type { ProcessIdentity } from '@caretaker/ports/process.ts'
+import type { DetachedCommand, ProcessIdentity } from '@caretaker/ports/process.ts'
 import { callerOf, isCallerAlive } from './caller.ts'
+import { CELL, type CellOptions, createCells } from './cells.ts'
+import { enterCellCommand } from './isolation.ts'
 import { findOwnProcesses, placeOf } from './own-processes.ts'
-import type { DamagedRecord, Runtime, ServiceStatus, Slot, StopSpec } from './runtime.ts'
+import type { DamagedRecord, Runtime, ServiceSpec, ServiceStatus, Slot, StopSpec } from './runtime.ts'
 import { parseServiceKey, serviceKey, specHash } from './runtime.ts'
 
-type RuntimePorts = Pick<Ports, 'files' | 'processes' | 'clock'>
+type RuntimePorts = Pick<Ports, 'files' | 'processes' | 'clock' | 'network'>
 
 /** How long a process may take to vanish after the signal that cannot be caught. */
 const LAST_SIGNAL_LIMIT_MS = 30_000
@@ -28,6 +30,8 @@ interface ServiceRecord {
   readonly logFile: string
   /** {@link placeOf} the folder it was written to: in a copy of that, the process is not one's own. */
   readonly place?: string
+  /** Ports that lead into its cell. */
+  readonly cellPorts?: readonly number[]
 }
 
 export interface ProcessRuntimeOptions {
@@ -37,7 +41,19 @@ export interface ProcessRuntimeOptions {
   readonly folder: string
   /** Of this process. */
   readonly pid: number
+  /** How services of clones are kept from the outside; without it, none can be started. */
+  readonly cells?: CellOptions
 }
+
+function programMissing(file: string): AppError {
+  return new AppError('COMMAND_NOT_FOUND', {
+    what: `"${file}" could not be run`,
+    why: 'there is no such file',
+    next: `Install "${file}", then repeat the command`,
+  })
+}
+
+type PlacedCommand = Pick<DetachedCommand, 'file' | 'args' | 'cwd' | 'owner' | 'forks'>
 
 /** Service part of the label of a one-off command; who waits for it follows, as {@link callerOf} names it. */
 const RUN_PREFIX = 'run@'
@@ -57,6 +73,25 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
   const place = placeOf(options.folder)
   const recordPath = (app: string, service: string, slot?: Slot) =>
     join(options.folder, `${app}.${serviceKey(service, slot)}.json`)
+
+  const cells = options.cells && createCells(ports, { ...options, ...options.cells })
+
+  /** What is started so that this command runs where its spec wants it, as the user it wants. */
+  async function placed(
+    spec: ServiceSpec,
+    command: readonly [string, ...string[]],
+    use: { readonly ownGroup: boolean },
+  ): Promise<PlacedCommand> {
+    const { owner, cwd, isolation } = spec
+    const [file, ...args] = command
+    if (!isolation) return { file, args, cwd, ...(owner ? { owner } : {}) }
+    if (!cells) throw new Error(`nothing is set up to keep ${spec.app} from the outside`)
+    // What goes inside would only end there, with an exit code of its own.
+    if (file.startsWith('/') && !(await files.stat(file))) throw programMissing(file)
+    const pid = await cells.open(spec, isolation)
+    const [way, ...words] = enterCellCommand(pid, owner, cwd, command, use)
+    return { file: way, args: words, cwd: '/', forks: true }
+  }
 
   /** Records as they were last read, by path: what is damaged later can be written anew. */
   const read = new Map<string, ServiceRecord>()
@@ -142,6 +177,10 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
     const record = await readRecord(path)
     if (record) await endProcess(record.identity, record.stop)
     await endStragglers(app, serviceKey(service, slot), record?.stop.signal ?? 'SIGTERM')
+    if (cells && record?.cellPorts) {
+      await cells.closePorts(app, record.cellPorts)
+      await cells.endUnused(app)
+    }
     await files.remove(path)
     if ((await files.stat(options.folder)) !== undefined) await files.sync(options.folder)
   }
@@ -158,11 +197,8 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
       await files.makeFolder(options.folder, 0o700)
       await files.makeFolder(join(spec.logFile, '..'))
       const identity = await processes.start({
-        file: spec.command[0],
-        args: spec.command.slice(1),
+        ...(await placed(spec, spec.command, { ownGroup: true })),
         env: spec.env,
-        cwd: spec.cwd,
-        ...(spec.owner ? { owner: spec.owner } : {}),
         logFile: spec.logFile,
         label: {
           appliance: options.applianceId,
@@ -182,6 +218,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
         stop: spec.stop,
         logFile: spec.logFile,
         place,
+        ...(spec.isolation ? { cellPorts: spec.isolation.ports } : {}),
       }
       try {
         await writeJsonDurably(files, path, started)
@@ -218,22 +255,26 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
     async runOnce(spec, command, runOptions, signal) {
       const [file, ...args] = command
       if (file === undefined) throw new Error('a command has at least one word')
-      return processes.run(
+      const { forks: _, ...where } = await placed(spec, [file, ...args], { ownGroup: false })
+      const running = processes.run(
         {
-          file,
-          args,
+          ...where,
           // Found again, and ended, when the one who waits for it dies: see endLeftovers.
           env: {
             ...spec.env,
             CARETAKER_LABEL: `${options.applianceId}/${spec.app}/${RUN_PREFIX}${await callerOf(files, options.pid)}/${place}`,
           },
-          cwd: spec.cwd,
-          ...(spec.owner ? { owner: spec.owner } : {}),
           timeoutMs: runOptions.timeoutMs,
           ...(runOptions.onLine ? { onLine: runOptions.onLine } : {}),
         },
         signal,
       )
+      if (!spec.isolation) return running
+      try {
+        return await running
+      } finally {
+        await cells?.endUnused(spec.app)
+      }
     },
 
     async damaged() {
@@ -269,7 +310,8 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
 
     async endLeftovers() {
       const recorded = await this.list()
-      const found = await findOwnProcesses(processes, options.applianceId, options.folder)
+      const labelled = await findOwnProcesses(processes, options.applianceId, options.folder)
+      const found = labelled.filter(({ label }) => label.service !== CELL)
       const known = new Set(
         recorded
           .filter((entry) => entry.state === 'running')
@@ -282,7 +324,10 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
         await endProcess(identity, stop)
         return [{ app: label.app, service: label.service, pid: identity.pid }]
       })
-      return (await Promise.all(ended)).flat()
+      const leftovers = (await Promise.all(ended)).flat()
+      const kept = labelled.filter(({ label }) => label.service === CELL).map(({ label }) => label.app)
+      for (const app of new Set(kept)) await cells?.endUnused(app)
+      return leftovers
     },
   }
 }

@@ -2,6 +2,7 @@ import { hashOf } from '@caretaker/kernel/json.ts'
 import { type MaybeSecret, Secret } from '@caretaker/kernel/secrets.ts'
 import type { Owner } from '@caretaker/ports/files.ts'
 import type { Command, CommandResult, ProcessExit, ProcessIdentity } from '@caretaker/ports/process.ts'
+import type { Isolation } from './isolation.ts'
 
 /** The name that stands for the appliance itself where an application's name is asked for. */
 export const APPLIANCE = '-'
@@ -101,11 +102,8 @@ export interface ServiceSpec {
   readonly revision?: string
   /** For services that run in a container. */
   readonly container?: ContainerSpec
-  /**
-   * It and its commands reach nothing but each other and the others of the same name: neither the machine nor what is
-   * outside. For clones.
-   */
-  readonly isolation?: { readonly name: string }
+  /** For services of a clone: what keeps them from the outside and from what is not theirs. */
+  readonly isolation?: Isolation
 }
 
 export interface ServiceStatus {
@@ -203,6 +201,6 @@ export function specHash(spec: ServiceSpec): string {
     releaseId,
     ...(secrets.length === 0 ? {} : { secrets }),
     ...(spec.container ? { container: spec.container } : {}),
-    ...(spec.isolation ? { isolation: spec.isolation } : {}),
+    ...(spec.isolation ? { isolation: spec.isolation.name } : {}),
   }).slice(0, 16)
 }

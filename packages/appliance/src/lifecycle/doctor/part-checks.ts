@@ -3,6 +3,7 @@ import { formatDuration, MINUTE_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { serviceNamed } from '../../application/application.ts'
 import { checkPostgres } from '../../database/health.ts'
 import { assertCluster } from '../../database/inspect.ts'
+import { CELL } from '../../runtime/cells.ts'
 import { probeHealth } from '../../runtime/health.ts'
 import { readLogTail } from '../../runtime/logs.ts'
 import { findOwnProcesses } from '../../runtime/own-processes.ts'
@@ -163,7 +164,12 @@ async function leftovers({ appliance }: Scene): Promise<readonly Found[]> {
   // The service user has no other processes; an ordinary user's own ones are nobody's business.
   const strays = serviceUser ? await ports.processes.findStrays(serviceUser.uid) : []
   const unremembered = (await findOwnProcesses(ports.processes, config.id, folders.processes))
-    .filter(({ label }) => !label.service.startsWith('run@') && !known.has(`${label.app}/${label.service}`))
+    .filter(
+      ({ label }) =>
+        label.service !== CELL &&
+        !label.service.startsWith('run@') &&
+        !known.has(`${label.app}/${label.service}`),
+    )
     .map(({ identity, label }) => ({
       code: 'PROCESS_LEFTOVER',
       what: `process ${identity.pid} runs ${label.service} of ${label.app}, and nothing remembers it`,

@@ -1,5 +1,6 @@
 import { createHost } from '@caretaker/host/host.ts'
 import { Secret } from '@caretaker/kernel/secrets.ts'
+import type { CellOptions } from '../cells.ts'
 import { createProcessRuntime } from '../process-runtime.ts'
 import type { ServiceSpec } from '../runtime.ts'
 
@@ -9,6 +10,7 @@ export interface ElsewhereTask {
   readonly folder: string
   readonly spec: Omit<ServiceSpec, 'env'> & { readonly env: Readonly<Record<string, string>> }
   readonly command: readonly string[] | undefined
+  readonly cells?: CellOptions
 }
 
 const task = JSON.parse(process.argv[2] as string) as ElsewhereTask
@@ -16,6 +18,7 @@ const runtime = createProcessRuntime(createHost(), {
   applianceId: task.applianceId,
   folder: task.folder,
   pid: process.pid,
+  ...(task.cells ? { cells: task.cells } : {}),
 })
 const env = { ...task.spec.env, TOKEN: new Secret('token', 'the-token') }
 const spec: ServiceSpec = { ...task.spec, env }
