@@ -31,8 +31,8 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
  * connection, and it alone is sent a second time, over a new one. All others get a new connection: they are never
  * sent twice and never meet a stale one.
  *
- * What goes over kept connections is nearly everything, and passed on by undici's client, which costs half of Node's
- * own (`npm run bench -- gateway`). Bodies and websockets go through httpxy.
+ * What goes over kept connections is nearly everything, and passed on by undici's client, which takes about 0.6 of the
+ * CPU of Node's own. Bodies and websockets go through httpxy.
  */
 export class Forwarder {
   readonly #clients = new KeptClients()
