@@ -10,6 +10,7 @@ import {
   appShow,
 } from './app.ts'
 import { cell } from './cell.ts'
+import { appHistory, appUpdate } from './app-update.ts'
 import { certList, certRenew } from './cert.ts'
 import { appClone, cloneExtend, cloneList, cloneRemove } from './clone.ts'
 import { complete, completion } from './completion.ts'
@@ -39,6 +40,8 @@ export const COMMANDS: readonly CommandDefinition[] = [
   appAdd,
   appList,
   appShow,
+  appUpdate,
+  appHistory,
   appRemove,
   appLogs,
   appExec,

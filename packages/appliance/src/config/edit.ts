@@ -9,9 +9,11 @@ import { closest } from './suggest.ts'
 export type ApplicationsChange =
   | { readonly action: 'add'; readonly name: string; readonly application: NewApplication }
   | { readonly action: 'remove'; readonly name: string }
+  /** Branch, tag or commit of an application from git. */
+  | { readonly action: 'set-ref'; readonly name: string; readonly ref: string }
 
 /**
- * The config text with one application added or removed; every other byte stays as it is.
+ * The config text with one application added, removed or its `ref` set; every other byte stays as it is.
  * The result is parsed before it is given back.
  * @throws AppError APP_EXISTS, APP_UNKNOWN, USAGE when `applications` is written in one line ("{...}"),
  * or as {@link parseConfig} for the text before or after.
@@ -26,10 +28,10 @@ export function editApplications(text: string, change: ApplicationsChange, file 
       next: `Choose another name, or change its entry in ${file} and type "caretaker up"`,
     })
   }
-  if (change.action === 'remove' && !known.includes(change.name)) {
+  if (change.action !== 'add' && !known.includes(change.name)) {
     const near = closest(change.name, known)
     throw new AppError('APP_UNKNOWN', {
-      what: `The application ${change.name} was not removed`,
+      what: `The application ${change.name} was not ${change.action === 'remove' ? 'removed' : 'changed'}`,
       why: `${file} has no application with this name`,
       next: near ? `Did you mean "${near}"?` : '"caretaker app list" shows the applications',
     })
@@ -45,7 +47,9 @@ export function editApplications(text: string, change: ApplicationsChange, file 
   const result =
     change.action === 'add'
       ? add(text, place, change.name, change.application)
-      : remove(text, place, change.name)
+      : change.action === 'remove'
+        ? remove(text, place, change.name)
+        : setRef(text, place, change.name, change.ref)
   const changes = compareConfigs(before, parseConfig(result, file).config)
   const own = `caretaker.applications.${change.name}.`
   if (!changes.every(({ key }) => key.startsWith(own)))
@@ -83,6 +87,26 @@ function remove(text: string, place: Exclude<MappingPlace, { kind: 'inline' }>, 
   if (place.kind !== 'block' || entry === undefined) throw new Error(`no entry ${name} to remove`)
   if (place.entries.length > 1) return text.slice(0, entry.start) + text.slice(entry.end)
   return `${text.slice(0, place.keyEnd)} {}${text.slice(place.keyEnd, entry.start)}${text.slice(entry.end)}`
+}
+
+function setRef(
+  text: string,
+  place: Exclude<MappingPlace, { kind: 'inline' }>,
+  name: string,
+  ref: string,
+): string {
+  const entry = place.kind === 'block' ? place.entries.find((each) => each.name === name) : undefined
+  if (entry === undefined) throw new Error(`no entry ${name} to change`)
+  const eol = text.includes('\r\n') ? '\r\n' : '\n'
+  const old = text.slice(entry.start, entry.end)
+  const written = JSON.stringify(ref)
+  const changed = /^[ \t]+ref:/m.test(old)
+    ? old.replace(/^([ \t]+ref:)[^\r\n]*/m, (_line, key: string) => `${key} ${written}`)
+    : old.replace(
+        /^([ \t]+)(source:[^\r\n]*)/m,
+        (_line, indent: string, source: string) => `${indent}${source}${eol}${indent}ref: ${written}`,
+      )
+  return text.slice(0, entry.start) + changed + text.slice(entry.end)
 }
 
 function withLineEnd(text: string, eol: string): string {

@@ -26,8 +26,8 @@ export function createGatewayClient(deps: Pick<Ports, 'network' | 'files'>, path
     async release(app) {
       await call('POST', '/release', { app })
     },
-    async drain(app, timeoutMs) {
-      return ((await call('POST', '/drain', { app, timeoutMs }, timeoutMs)) as { open: number }).open
+    async drain(app, timeoutMs, streams = false) {
+      return ((await call('POST', '/drain', { app, timeoutMs, streams }, timeoutMs)) as { open: number }).open
     },
   }
 }

@@ -68,8 +68,11 @@ export interface Gateway {
   hold(app: string, limitMs: number): Promise<void>
   /** Lets the waiting requests go on, in the order they came. */
   release(app: string): Promise<void>
-  /** Waits until no request of the application is open (streams do not count); gives the number still open. */
-  drain(app: string, timeoutMs: number): Promise<number>
+  /**
+   * Waits until the requests of the application that are open now have ended, with `streams` its websockets and event
+   * streams too; gives how many of them are still open. What comes later does not count.
+   */
+  drain(app: string, timeoutMs: number, streams?: boolean): Promise<number>
 }
 
 /** The files by which an appliance and its gateway know each other. */

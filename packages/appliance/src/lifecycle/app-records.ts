@@ -5,6 +5,48 @@ import type { PinnedSource } from '../release/release.ts'
 import type { Slot } from '../runtime/runtime.ts'
 import { readStateFile, writeStateFile } from './state-file.ts'
 
+/** A snapshot that is kept for a while. */
+export interface KeptSnapshot {
+  readonly snapshot: string
+  /**
+   * - `pre-migrate`: the data as it was before the migration of the release that runs.
+   * - `failed`: what an update that was taken back had made of the data.
+   * - `before-rollback`: the data as it was when somebody went back.
+   */
+  readonly kind: 'pre-migrate' | 'failed' | 'before-rollback'
+  /** ISO 8601 instants. */
+  readonly since: string
+  readonly until: string
+}
+
+/** A change of the release that is under way, or could be neither finished nor taken back. */
+export interface Updating {
+  /** Tells it from all others of this application. */
+  readonly id: string
+  readonly kind: 'update' | 'rollback'
+  /** Release ids. */
+  readonly from: string
+  readonly to: string
+  /** Versions, for people. */
+  readonly fromVersion: string
+  readonly toVersion: string
+  readonly since: string
+  /** The last lines of the migration, once it is done. */
+  readonly migrated?: readonly string[]
+  /** The new release has passed its smoke test. */
+  readonly proved?: boolean
+  /** The volatile volumes were emptied on the way back. */
+  readonly emptied?: boolean
+}
+
+/** The release that ran before the one that runs. */
+export interface PreviousRelease {
+  readonly releaseId: string
+  readonly pinned: PinnedSource
+  /** Its data from right before the migration; undefined when none was needed. */
+  readonly snapshot?: string
+}
+
 /** What this machine knows of one application. */
 export interface AppRecord {
   readonly app: string
@@ -26,8 +68,12 @@ export interface AppRecord {
   readonly stopped: boolean
   /** What a release said, asked on a clone, about whether it migrates the data that another release left. */
   readonly asked?: Asked
+  readonly updating?: Updating | undefined
+  readonly previous?: PreviousRelease | undefined
+  readonly kept?: readonly KeptSnapshot[]
+  /** Until when (ISO 8601) a crash loop makes a release go back by itself, if it migrated nothing. */
+  readonly watchedUntil?: string | undefined
 }
-
 export interface Asked {
   readonly releaseId: string
   /** The release that ran when it was asked. */

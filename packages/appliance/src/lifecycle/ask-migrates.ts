@@ -4,7 +4,7 @@ import { updateAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
 import type { Appliance } from './appliance.ts'
 import { readClone } from './clone-records.ts'
-import { hasPendingMigrations } from './steps/app-migrate.ts'
+import { isMigrationPending } from './migrate.ts'
 import { databaseCreate, postgresStart } from './steps/postgres.ts'
 import { unitCreate } from './steps/unit-create.ts'
 
@@ -31,7 +31,7 @@ export async function askMigrates(
       await ensure(databaseCreate(appliance), { app: clone, extensions }, context)
     }
   }
-  const migrates = await hasPendingMigrations(appliance, application, releaseId, context.signal)
+  const migrates = await isMigrationPending(appliance, application, releaseId, {}, context.signal)
   await updateAppRecord(ports.files, folders.apps, record.app, {
     asked: { releaseId, from: record.releaseId, migrates, at: ports.clock.now().toISOString() },
   })

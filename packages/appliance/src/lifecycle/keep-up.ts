@@ -189,7 +189,8 @@ export class UpKeeper {
     const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app).catch(
       unlessDamaged,
     )
-    if (!record || record.stopped || record.releaseId === undefined || record.slot !== slot) return false
+    if (!record || record.stopped || record.updating || record.slot !== slot) return false
+    if (record.releaseId === undefined) return false
     const loaded = await loadRelease(appliance, app, record.releaseId).catch(() => undefined)
     const found = loaded?.application.services.find((entry) => entry.name === service)
     return found !== undefined && found.restart !== 'no'

@@ -25,17 +25,27 @@ import { certificatesServe } from './steps/certificates-serve.ts'
 import { cloneCreate } from './steps/clone-create.ts'
 import { cloneRemove } from './steps/clone-remove.ts'
 import { cloneOpen, cloneRebuild, cloneScrub } from './steps/clone-settle.ts'
+import { configRef } from './steps/config-ref.ts'
+import { dataMigrate } from './steps/data-migrate.ts'
+import { dataSwitch } from './steps/data-switch.ts'
+import { gatewayHold, gatewayRelease } from './steps/gateway-hold.ts'
 import { gatewayRoute } from './steps/gateway-route.ts'
 import { gatewayStart } from './steps/gateway-start.ts'
 import { databaseCreate, postgresCreate, postgresFetch, postgresStart } from './steps/postgres.ts'
 import { programsStage } from './steps/programs-stage.ts'
 import { releaseAsk } from './steps/release-ask.ts'
 import { releasePrepare } from './steps/release-prepare.ts'
+import { releaseProve } from './steps/release-prove.ts'
+import { releaseRetire, releaseStop } from './steps/release-stop.ts'
 import { secretsRemove } from './steps/secrets-remove.ts'
 import { serviceStart } from './steps/service-start.ts'
+import { snapshotTake } from './steps/snapshot-take.ts'
+import { snapshotsTidy } from './steps/snapshots-expire.ts'
 import { serviceStop } from './steps/stop.ts'
 import { storagePrepare } from './steps/storage-prepare.ts'
 import { unitCreate } from './steps/unit-create.ts'
+import { updateBegin } from './steps/update-begin.ts'
+import { updateCommit } from './steps/update-commit.ts'
 import { userCreate } from './steps/user-create.ts'
 
 const CERTIFICATES = 'certificates'
@@ -65,6 +75,18 @@ export function applianceSteps(appliance: Appliance): StepRegistry {
     appCommit(appliance),
     gatewayRoute(appliance),
     serviceStop(appliance),
+    updateBegin(appliance),
+    gatewayHold(appliance),
+    gatewayRelease(appliance),
+    releaseStop(appliance),
+    releaseRetire(appliance),
+    releaseProve(appliance),
+    snapshotTake(appliance),
+    snapshotsTidy(appliance),
+    dataMigrate(appliance),
+    dataSwitch(appliance),
+    updateCommit(appliance),
+    configRef(appliance),
     secretsRemove(appliance),
     unitRemove(appliance),
     appForget(appliance),

@@ -6,6 +6,7 @@ import { unservableBecause } from './check-config.ts'
 import { factsOfBefore } from './facts-of-before.ts'
 import { applianceSteps, planApp, planBase, planFront } from './plan-up.ts'
 import { stopPlans, strayPlans, strayServices } from './stop-apps.ts'
+import { assertNoUnfinishedUpdate } from './unfinished-update.ts'
 import type { UpOptions } from './up.ts'
 import { wantedRelease } from './wanted-release.ts'
 
@@ -37,6 +38,7 @@ export async function previewUp(
 /** What one application would need; what keeps it from starting is a step that is blocked, the others go on. */
 async function previewApp(appliance: Appliance, app: string, signal: AbortSignal): Promise<Preview> {
   try {
+    await assertNoUnfinishedUpdate(appliance, app)
     const wanted = await wantedRelease(appliance, app, signal)
     const plan = planApp(appliance, wanted, await strayServices(appliance, wanted))
     return await previewPlan(applianceSteps(appliance), plan, signal)

@@ -1,7 +1,7 @@
 import { SECOND_MS } from '@caretaker/kernel/time.ts'
 import type { Config } from '../config/config.ts'
 import type { GatewayCertificate, GatewayConfig, Route, ServiceReason } from '../gateway/gateway-config.ts'
-import type { AppRecord } from './app-records.ts'
+import type { AppRecord, Updating } from './app-records.ts'
 import type { ApplianceState } from './appliance-state.ts'
 import { visitorSentence } from './visitor-sentence.ts'
 
@@ -89,8 +89,15 @@ function routeOf(
     ...(path_prefix === '/' ? {} : { pathPrefix: path_prefix }),
     ...(served && app?.upstream ? { upstream: app.upstream } : {}),
     ...(served ? {} : { reason: appReason(name, app, problem, state, now) }),
+    // Who waits longer in a hold than a request may is told this.
+    ...(served && app?.record.updating ? { reason: changeReason(name, app.record.updating) } : {}),
     maxHoldMs: holdSeconds * SECOND_MS,
   }
+}
+
+function changeReason(name: string, { kind, toVersion, since }: Updating): ServiceReason {
+  const what = kind === 'update' ? 'is being updated to' : 'is being taken back to'
+  return { code: 'UPDATING', reason: `${name} ${what} ${toVersion}. It is back in a moment.`, since }
 }
 
 function appReason(
@@ -108,6 +115,7 @@ function appReason(
       since: problem.since,
     }
   }
+  if (app?.record.updating) return changeReason(name, app.record.updating)
   if (app?.record.stopped) {
     return {
       code: 'APP_STOPPED',

@@ -20,6 +20,7 @@ import { isGatewayCurrent, refreshGateway } from './refresh-gateway.ts'
 import { keepBallast } from './state-disk.ts'
 import { stopApps, strayPlans, strayServices } from './stop-apps.ts'
 import { tendCertificatesLocked } from './tend-certificates.ts'
+import { assertNoUnfinishedUpdate } from './unfinished-update.ts'
 import { wantedRelease } from './wanted-release.ts'
 
 export interface UpOptions {
@@ -238,6 +239,7 @@ class UpWork {
   }
 
   async #app(app: string): Promise<void> {
+    await assertNoUnfinishedUpdate(this.#appliance, app)
     const wanted = await wantedRelease(this.#appliance, app, this.#signal)
     const plan = planApp(this.#appliance, wanted, await strayServices(this.#appliance, wanted))
     const preview = await previewPlan(applianceSteps(this.#appliance), plan, this.#signal)

@@ -12,8 +12,9 @@ export function parseReleaseCall(body: unknown): { app: string } {
 }
 
 /** @throws AppError USAGE */
-export function parseDrainCall(body: unknown): { app: string; timeoutMs: number } {
-  return { app: appOf(body), timeoutMs: durationOf(body, 'timeoutMs', MAX_DRAIN_MS) }
+export function parseDrainCall(body: unknown): { app: string; timeoutMs: number; streams: boolean } {
+  const streams = (body as { streams?: unknown }).streams === true
+  return { app: appOf(body), timeoutMs: durationOf(body, 'timeoutMs', MAX_DRAIN_MS), streams }
 }
 
 function appOf(body: unknown): string {

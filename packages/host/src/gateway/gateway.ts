@@ -99,8 +99,8 @@ class EmbeddedGateway implements RunningGateway {
       },
       'POST /release': (body) => this.#front.traffic(parseReleaseCall(body).app).release(),
       'POST /drain': async (body) => {
-        const { app, timeoutMs } = parseDrainCall(body)
-        return { open: await this.#front.traffic(app).drained(timeoutMs) }
+        const { app, timeoutMs, streams } = parseDrainCall(body)
+        return { open: await this.#front.traffic(app).drained(timeoutMs, streams) }
       },
     })
     await this.#inTurn(async () => {

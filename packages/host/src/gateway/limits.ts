@@ -1,4 +1,4 @@
-import { MINUTE_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { KIB } from '@caretaker/kernel/units.ts'
 
 /** Header fields and request line together; cookies of single sign-on reach 16 KiB. */
@@ -29,7 +29,7 @@ export const MAX_HELD = 1000
 /** Idle connections kept to applications. */
 export const MAX_IDLE_UPSTREAM = 64
 /** A hold ends by itself after at most this long. */
-export const MAX_HOLD_LIMIT_MS = 30 * MINUTE_MS
+export const MAX_HOLD_LIMIT_MS = 26 * HOUR_MS
 /** A drain is answered after at most this long. */
 export const MAX_DRAIN_MS = 10 * MINUTE_MS
 /** A config of some thousand routes is below this. */

@@ -18,7 +18,7 @@ export class Traffic {
   readonly #streams = new Set<object>()
   readonly #queue = new Set<Waiting>()
   readonly #answered: Record<string, number> = {}
-  readonly #idle = new Set<() => void>()
+  readonly #waitsForEnd = new Set<() => void>()
   #holdEnd: NodeJS.Timeout | undefined
 
   get holding(): boolean {
@@ -70,13 +70,13 @@ export class Traffic {
   /** The request has become a websocket or an event stream: it lasts as long as its client likes. */
   becameStream(request: object): void {
     if (this.#open.delete(request)) this.#streams.add(request)
-    this.#tellIdle()
+    this.#tellEnd()
   }
 
   closed(request: object): void {
     this.#open.delete(request)
     this.#streams.delete(request)
-    this.#tellIdle()
+    this.#tellEnd()
   }
 
   answered(status: number): void {
@@ -84,20 +84,29 @@ export class Traffic {
     this.#answered[name] = (this.#answered[name] ?? 0) + 1
   }
 
-  /** Resolves when no request is open or the time is over, with the number still open. */
-  async drained(timeoutMs: number): Promise<number> {
-    if (this.#open.size > 0) {
+  /**
+   * Waits until the requests that are open now have ended, with `streams` the streams too, at most so long. Gives how
+   * many of them are still open; what comes later does not count.
+   */
+  async drained(timeoutMs: number, streams: boolean): Promise<number> {
+    const awaited = new Set([...this.#open, ...(streams ? this.#streams : [])])
+    const left = (): number =>
+      [...awaited].filter((entry) => this.#open.has(entry) || (streams && this.#streams.has(entry))).length
+    if (left() > 0) {
       await new Promise<void>((resolve) => {
+        const look = (): void => {
+          if (left() === 0) done()
+        }
         const done = (): void => {
           clearTimeout(timer)
-          this.#idle.delete(done)
+          this.#waitsForEnd.delete(look)
           resolve()
         }
         const timer = setTimeout(done, timeoutMs)
-        this.#idle.add(done)
+        this.#waitsForEnd.add(look)
       })
     }
-    return this.#open.size
+    return left()
   }
 
   counts(): Omit<AppTraffic, 'app'> {
@@ -110,7 +119,7 @@ export class Traffic {
     }
   }
 
-  #tellIdle(): void {
-    if (this.#open.size === 0) for (const done of this.#idle) done()
+  #tellEnd(): void {
+    for (const look of this.#waitsForEnd) look()
   }
 }

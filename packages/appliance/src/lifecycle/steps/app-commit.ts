@@ -1,11 +1,11 @@
-import { AppError } from '@caretaker/kernel/errors.ts'
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
-import { serviceNamed } from '../../application/application.ts'
-import { commandTail, runInService } from '../app-command.ts'
 import { readAppRecord, updateAppRecord } from '../app-records.ts'
 import { loadRelease } from '../app-release.ts'
 import type { Appliance } from '../appliance.ts'
+import { instantName } from '../change-release.ts'
+import { appendHistory, contentsOf } from '../release-history.ts'
+import { runSmoke } from '../smoke.ts'
 import type { ReleaseInput } from './release-prepare.ts'
 
 /**
@@ -23,32 +23,34 @@ export const appCommit = (appliance: Appliance) =>
         ? { state: 'done' }
         : { state: 'needed', before: null }
     },
-    async apply({ app, releaseId }, _before, { signal, progress }) {
+    async apply({ app, releaseId }, _before, context) {
       const { ports, folders } = appliance
-      const { application, release } = await loadRelease(appliance, app, releaseId)
-      const { smoke } = application
-      if (smoke) {
-        const service = serviceNamed(application, smoke.service)
-        const options = { timeoutMs: smoke.timeoutMs, onLine: progress }
-        const result = await runInService(appliance, app, releaseId, service, smoke.command, options, signal)
-        if (result.exitCode !== 0)
-          throw smokeFailed(app, `"${smoke.command.join(' ')}" ${commandTail(result)}`)
+      const { release } = await loadRelease(appliance, app, releaseId)
+      await runSmoke(appliance, app, releaseId, {}, context)
+      const before = await readAppRecord(ports.files, folders.apps, app)
+      const now = ports.clock.now()
+      if (before.releaseId === undefined) {
+        await appendHistory(appliance, app, {
+          id: instantName(now),
+          at: now.toISOString(),
+          kind: 'start',
+          release: releaseId,
+          from: null,
+          ...(await contentsOf(appliance, release)),
+          migrated: false,
+          migration_log: [],
+          snapshot: null,
+          ...appliance.actor,
+          duration_ms: 0,
+        })
       }
       await updateAppRecord(ports.files, folders.apps, app, {
         releaseId,
         pinned: { source: release.source, pin: release.pin },
-        since: ports.clock.now().toISOString(),
+        since: now.toISOString(),
         stopped: false,
       })
     },
     undo: 'not-needed',
     timeoutMs: 30 * MINUTE_MS,
   })
-
-function smokeFailed(app: string, why: string): AppError {
-  return new AppError('SMOKE_FAILED', {
-    what: `${app} started but does not pass its smoke test, so it is not served`,
-    why,
-    next: `Run "caretaker logs ${app}" and correct what it complains about, then "caretaker up"`,
-  })
-}

@@ -1,0 +1,131 @@
+import type { AppHistory } from '@caretaker/appliance/lifecycle/show-history.ts'
+import type { ChangeReport } from '@caretaker/appliance/lifecycle/update-app.ts'
+import type { Preview } from '@caretaker/steps/preview.ts'
+import { openFor, openInForceFor } from '../cli/around.ts'
+import type { Call, CommandDefinition, FieldDoc } from '../cli/definition.ts'
+import { problemsOf, renderPreviews } from '../cli/render-report.ts'
+import type { Style } from '../cli/style.ts'
+import { table } from '../cli/table.ts'
+import { DRY_RUN, PLAN } from './report-docs.ts'
+
+const NAME = { name: 'name', description: 'name of the application in the config' }
+
+const text = (call: Call, option: string) =>
+  typeof call.options[option] === 'string' ? (call.options[option] as string) : undefined
+
+const CHANGE: readonly FieldDoc[] = [
+  ['nothing_to_do', 'boolean', 'it runs that release already'],
+  ['app', 'text', 'its name'],
+  ['from', 'text', 'version that ran'],
+  ['to', 'text', 'version that was asked for'],
+  ['migrates', 'boolean or null', 'whether data is migrated; null where that is not known'],
+  ['operations', 'list', 'what was done: operation, outcome, errors, steps (id, state), exit_code'],
+  ['errors', 'list', 'what went wrong, first on the way forward, then on the way back'],
+  ['exit_code', 'number', '0 done, 1 nothing was changed, 4 taken back, 5 neither done nor taken back'],
+]
+
+type ReportOrPlan = ChangeReport & { plan?: readonly Preview[] }
+
+export const appUpdate: CommandDefinition = {
+  name: 'app update',
+  summary: 'Bring an application to the release that its source holds now.',
+  details:
+    'The new release is fetched, built and rehearsed while the old one serves. Without a migration nobody notices the\nswitch. With one, requests wait while database and files are snapshotted, migrated and tested; whatever fails before\nthe end, both go back to that snapshot and the old release serves again (exit code 4).',
+  arguments: [NAME],
+  options: [
+    {
+      flags: '--to <version>',
+      description: 'tag, branch or commit of a git source; elsewhere the version it must hold',
+    },
+    { flags: '--no-rehearsal <reason>', description: 'do not rehearse it on a clone first, and why' },
+    {
+      flags: '--no-build',
+      description: 'with --dry-run: do not build it; whether it migrates is not known then',
+    },
+    DRY_RUN,
+  ],
+  examples: [
+    ['caretaker app update guestbook --dry-run', 'build it, ask it, and print exactly the steps'],
+    ['caretaker app update guestbook', 'to what its source holds now'],
+    ['caretaker app update wiki --to v1.5.0', 'to a tag of its git repository'],
+  ],
+  output: CHANGE,
+  dryRunOutput: [
+    ...PLAN,
+    ['migrates', 'boolean or null', 'whether it would migrate; null where it was not built'],
+  ],
+  runs: 'daemon',
+  async handler(call) {
+    const { previewUpdate, updateApp } = await import('@caretaker/appliance/lifecycle/update-app.ts')
+    const opened = await openFor(call)
+    const options = {
+      app: call.arguments[0] ?? '',
+      to: text(call, 'to'),
+      noRehearsal: text(call, 'rehearsal'),
+    }
+    if (call.options.dryRun === true) {
+      const build = call.options.build !== false
+      return { data: await previewUpdate(opened, { ...options, build }, call.emit, call.signal) }
+    }
+    const report = await updateApp(opened, options, call.emit, call.signal)
+    return { data: report, exitCode: report.exit_code }
+  },
+  render: (data: ReportOrPlan, style: Style) =>
+    data.plan ? renderPreviews(data.plan, style) : renderChange(data, style),
+  problems: problemsOf,
+}
+
+export function renderChange(report: ChangeReport, style: Style): string {
+  const { app, from, to, exit_code } = report
+  if (report.nothing_to_do) return `Nothing to do: ${app} runs ${to}.`
+  if (exit_code === 0) return style.good(`${app} runs ${to} (before: ${from}).`)
+  if (exit_code === 4) return style.warn(`${app} runs ${from} as before: the change to ${to} was taken back.`)
+  return exit_code === 1 ? style.warn(`${app} runs ${from} as before.`) : ''
+}
+
+export const appHistory: CommandDefinition = {
+  name: 'app history',
+  summary: 'List the releases of an application that were put in force, and tries that were taken back.',
+  arguments: [NAME],
+  examples: [
+    ['caretaker app history guestbook', 'who put which release in force, when, and how long it took'],
+  ],
+  output: [
+    ['app', 'text', 'its name'],
+    [
+      'releases',
+      'list',
+      'oldest first: id, at, kind (start, update, rollback), release, version, from, pin, compose_hash, lock_hashes, images, migrated, migration_log, snapshot, user, via, duration_ms',
+    ],
+    ['tries', 'list', 'what was not put in force: operation, at, purpose, state, why, user, via'],
+  ],
+  runs: 'here',
+  async handler(call) {
+    const { showHistory } = await import('@caretaker/appliance/lifecycle/show-history.ts')
+    const { appliance } = await openInForceFor(call)
+    return { data: await showHistory(appliance, call.arguments[0] ?? '') }
+  },
+  render: (data: AppHistory, style: Style) => {
+    const rows = [
+      ...data.releases.map((entry) => [
+        entry.at,
+        entry.version,
+        entry.kind,
+        entry.migrated ? 'migrated' : '-',
+        `${(entry.duration_ms / 1000).toFixed(1)} s`,
+        `${entry.user} (${entry.via})`,
+      ]),
+      ...data.tries.map((entry) => [
+        entry.at,
+        '-',
+        entry.state,
+        entry.why,
+        '-',
+        `${entry.user} (${entry.via})`,
+      ]),
+    ].toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1))
+    return rows.length === 0
+      ? `${data.app} has never been put in force.`
+      : table(style, ['WHEN', 'VERSION', 'WHAT', 'DATA', 'TOOK', 'BY'], rows)
+  },
+}

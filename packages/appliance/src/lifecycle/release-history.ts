@@ -1,0 +1,88 @@
+import { dirname, join } from 'node:path'
+import type { Files } from '@caretaker/ports/files.ts'
+import type { Release } from '../release/release.ts'
+import { findRelease } from './app-release.ts'
+import type { Appliance } from './appliance.ts'
+
+/** One release as it was put in force. Plain JSON, written once and never changed. */
+export interface HistoryEntry {
+  /** Tells it from all others of the application. */
+  readonly id: string
+  /** ISO 8601 instant. */
+  readonly at: string
+  readonly kind: 'start' | 'update' | 'rollback'
+  readonly release: string
+  readonly version: string
+  /** The release that ran before; null at the first start. */
+  readonly from: string | null
+  readonly pin: string
+  readonly compose_hash: string
+  /** Build context → SHA-256 of its lock file. */
+  readonly lock_hashes: Readonly<Record<string, string>>
+  /** Service → image by digest or id, for releases that run in containers. */
+  readonly images: Readonly<Record<string, string>>
+  /** Whether it migrated data, and the last lines that the migration said. */
+  readonly migrated: boolean
+  readonly migration_log: readonly string[]
+  /** The data from right before; null when none was needed. */
+  readonly snapshot: string | null
+  readonly user: string
+  readonly via: string
+  /** From the first change to the commit. */
+  readonly duration_ms: number
+}
+
+const historyFile = (stateFolder: string, app: string) => join(stateFolder, 'history', `${app}.jsonl`)
+
+/** Every release that was put in force, the oldest first. Lines that a crash or a disk has damaged are left out. */
+export async function readHistory(
+  files: Pick<Files, 'readText'>,
+  stateFolder: string,
+  app: string,
+): Promise<readonly HistoryEntry[]> {
+  const text = (await files.readText(historyFile(stateFolder, app))) ?? ''
+  return text.split('\n').flatMap((line) => {
+    if (line === '') return []
+    try {
+      return [JSON.parse(line) as HistoryEntry]
+    } catch {
+      return []
+    }
+  })
+}
+
+/** Writes an entry down, durably; one that is there already is not repeated. */
+export async function appendHistory(
+  { ports: { files }, stateFolder }: Appliance,
+  app: string,
+  entry: HistoryEntry,
+): Promise<void> {
+  if ((await readHistory(files, stateFolder, app)).some(({ id }) => id === entry.id)) return
+  const path = historyFile(stateFolder, app)
+  await files.makeFolder(dirname(path), 0o700)
+  const before = await files.readText(path)
+  // A line that a crash has torn ends before the next one begins.
+  const gap = before === undefined || before === '' || before.endsWith('\n') ? '' : '\n'
+  await files.append(path, `${gap}${JSON.stringify(entry)}\n`, 0o600)
+  await files.sync(path)
+  if (before === undefined) await files.sync(dirname(path))
+}
+
+/** What a release is made of, as the history records it. */
+export async function contentsOf(
+  appliance: Appliance,
+  release: Release,
+): Promise<Pick<HistoryEntry, 'version' | 'pin' | 'compose_hash' | 'lock_hashes' | 'images'>> {
+  const images = (await findRelease(appliance, release.app, release.releaseId))?.images ?? {}
+  return {
+    version: release.version,
+    pin: release.pin,
+    compose_hash: release.composeHash,
+    lock_hashes: release.lockHashes,
+    images: Object.fromEntries(Object.entries(images).map(([service, image]) => [service, image.reference])),
+  }
+}
+
+export async function removeHistory({ ports, stateFolder }: Appliance, app: string): Promise<void> {
+  await ports.files.remove(historyFile(stateFolder, app))
+}

@@ -1,0 +1,72 @@
+import { join } from 'node:path'
+import { DAY_MS } from '@caretaker/kernel/time.ts'
+import { POSTGRES_SERVICE, startDatabase } from './app-database.ts'
+import { type KeptSnapshot, readAppRecord, updateAppRecord } from './app-records.ts'
+import type { Appliance } from './appliance.ts'
+import { emptyVolatile } from './rebuild.ts'
+
+/** How long the state that was left is kept for a person to look at. */
+export const KEPT_DAYS = 7
+
+/**
+ * Database and files of an application become those of a snapshot again, by switching; what was there is kept,
+ * read-only. Its services are stopped. Interrupted anywhere it can be repeated.
+ */
+export async function revertData(
+  appliance: Appliance,
+  wanted: {
+    readonly app: string
+    /** Whose volatile volumes are emptied. */
+    readonly releaseId: string
+    readonly snapshot: string
+    readonly keepAs: string
+    readonly kind: KeptSnapshot['kind']
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  const { app, releaseId, snapshot, keepAs, kind } = wanted
+  const { storage, runtime, ports, folders } = appliance
+  await runtime.stop(app, POSTGRES_SERVICE)
+  await storage.switchTo(app, snapshot, keepAs)
+  const now = ports.clock.now()
+  await keep(appliance, app, {
+    snapshot: keepAs,
+    kind,
+    since: now.toISOString(),
+    until: new Date(now.getTime() + KEPT_DAYS * DAY_MS).toISOString(),
+  })
+  await emptyVolatile(appliance, app, releaseId)
+  if ((await readAppRecord(ports.files, folders.apps, app)).databaseCreated)
+    await startDatabase(appliance, app, signal)
+}
+
+/** Remembers until when a snapshot is kept. */
+export async function keep(appliance: Appliance, app: string, entry: KeptSnapshot): Promise<void> {
+  const { ports, folders } = appliance
+  const { kept = [] } = await readAppRecord(ports.files, folders.apps, app)
+  if (kept.some(({ snapshot }) => snapshot === entry.snapshot)) return
+  await updateAppRecord(ports.files, folders.apps, app, { kept: [...kept, entry] })
+}
+
+/** Where the logs of a state that is kept lie. */
+export const keptLogs = ({ stateFolder }: Appliance, app: string, snapshot: string) =>
+  join(stateFolder, 'kept', app, snapshot)
+
+/** Removes the snapshots of an application whose time is over, with their logs. Does not mind what is gone. Gives their names. */
+export async function expireSnapshots(appliance: Appliance, app: string): Promise<readonly string[]> {
+  const { ports, folders, storage } = appliance
+  const { kept = [], updating } = await readAppRecord(ports.files, folders.apps, app)
+  // What is under way may still need them.
+  if (updating) return []
+  const nowMs = ports.clock.now().getTime()
+  const over = kept.filter(({ until }) => Date.parse(until) <= nowMs)
+  for (const { snapshot } of over) {
+    if (await storage.hasUnit(app)) await storage.removeSnapshot(app, snapshot)
+    await ports.files.remove(keptLogs(appliance, app, snapshot))
+  }
+  if (over.length > 0)
+    await updateAppRecord(ports.files, folders.apps, app, {
+      kept: kept.filter((entry) => !over.includes(entry)),
+    })
+  return over.map(({ snapshot }) => snapshot)
+}

@@ -1,0 +1,27 @@
+import { AppError } from '@caretaker/kernel/errors.ts'
+import { listOperations, showOperation } from '@caretaker/steps/operations.ts'
+import { readAppRecord } from './app-records.ts'
+import type { Appliance } from './appliance.ts'
+
+/**
+ * Refuses to start an application whose release is being changed, or could be neither changed nor taken back: its data
+ * may be half migrated. With both reasons, and the one command that tries the way back again.
+ * @throws AppError UPDATE_UNFINISHED
+ */
+export async function assertNoUnfinishedUpdate(appliance: Appliance, app: string): Promise<void> {
+  const { ports, folders, stateFolder } = appliance
+  const { updating } = await readAppRecord(ports.files, folders.apps, app)
+  if (!updating) return
+  const name = `${updating.kind}-${app}`
+  const operations = await listOperations(ports.files, stateFolder)
+  const found = operations.find((entry) => entry.name === name && entry.state !== 'done')
+  const shown = found && (await showOperation(ports.files, stateFolder, found.operation))
+  const reasons = (shown?.progress.errors ?? []).map(({ what, why }) => `${what}: ${why}`)
+  throw new AppError('UPDATE_UNFINISHED', {
+    what: `${app} is not started: its change from ${updating.fromVersion} to ${updating.toVersion} is neither finished nor taken back`,
+    why: reasons.length === 0 ? 'its journal says no more' : reasons.join('; and on the way back: '),
+    next: found
+      ? `Nothing was deleted. Correct the cause, then try the way back again: caretaker operation undo ${found.operation}`
+      : `Nothing was deleted. Look at "caretaker operation list" and "caretaker app show ${app}"`,
+  })
+}
