@@ -18,7 +18,7 @@ import {
 import type { OpenedAppliance } from './open.ts'
 import { applianceSteps } from './plan-up.ts'
 import { type Change, planChange } from './plan-update.ts'
-import { planPrepare, prepareUpdate } from './prepare-update.ts'
+import { planPreparation, prepareUpdate } from './prepare-update.ts'
 import { snapshotBefore } from './steps/update-begin.ts'
 import { type UpdateTarget, updateTarget } from './update-target.ts'
 
@@ -64,10 +64,7 @@ export async function updateApp(
     if (target.releaseId === running.releaseId) {
       return { ...head, nothing_to_do: true, migrates: false, operations: before, errors: [], exit_code: 0 }
     }
-    const { result: prepared, migrates } = await prepareUpdate(appliance, app, target, options, {
-      emit,
-      signal,
-    })
+    const { result: prepared, migrates } = await prepareUpdate(appliance, app, target, { emit, signal })
     if (prepared.outcome !== 'done') {
       // Nothing that anybody uses was touched.
       const exit_code = prepared.exit_code === 4 ? 1 : prepared.exit_code
@@ -101,14 +98,15 @@ export async function previewUpdate(
 ): Promise<{ readonly plan: readonly Preview[]; readonly migrates: boolean | null }> {
   const { app } = options
   assertApp(appliance, app)
-  const preview = (plan: Plan) => previewPlan(applianceSteps(appliance), plan, signal)
+  const preview = (plan: Plan, known = appliance) => previewPlan(applianceSteps(known), plan, signal)
   return underLock(appliance, `look at an update of ${app}`, async () => {
     const running = await runningApp(appliance, app)
     const target = await updateTarget(appliance, app, options.to, signal)
     if (target.releaseId === running.releaseId) return { plan: [], migrates: false }
-    const preparing = await preview(planPrepare(appliance, app, target, options))
+    const preparation = await planPreparation(appliance, app, target)
+    const preparing = await preview(preparation.plan, preparation.appliance)
     if (!options.build) return { plan: [preparing], migrates: null }
-    const { result, migrates } = await prepareUpdate(appliance, app, target, options, { emit, signal })
+    const { result, migrates } = await prepareUpdate(appliance, app, target, { emit, signal })
     const [error] = result.errors
     if (result.outcome !== 'done' && error) throw AppError.fromReport(error)
     const change = changeTo(appliance, running, target, migrates)
