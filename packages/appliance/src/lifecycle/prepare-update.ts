@@ -15,7 +15,7 @@ import { releaseAsk } from './steps/release-ask.ts'
 import { releasePrepare } from './steps/release-prepare.ts'
 import type { UpdateTarget } from './update-target.ts'
 
-/** What happens while the old release serves. Its steps belong to `appliance`, which knows the clone already. */
+/** What happens while the old release serves. To preview it: `appliance` knows the clone already. */
 export interface Preparation {
   readonly appliance: Appliance
   readonly plan: Plan
@@ -82,9 +82,10 @@ export async function prepareUpdate(
   target: UpdateTarget,
   { emit, signal }: { readonly emit: EmitEvent; readonly signal: AbortSignal },
 ): Promise<{ readonly result: OperationResult; readonly migrates: boolean }> {
-  const preparation = await planPreparation(appliance, app, target)
-  const runner = runnerFor(appliance, applianceSteps(preparation.appliance), emit)
-  const result = await runPlanLocked(runner, preparation.plan, signal)
+  const { plan } = await planPreparation(appliance, app, target)
+  // The appliance comes to know the clone when it is made.
+  const runner = runnerFor(appliance, applianceSteps(appliance), emit)
+  const result = await runPlanLocked(runner, plan, signal)
   const { asked } = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
   const migrates = target.application.migrate !== undefined && asked?.migrates !== false
   return { result, migrates }

@@ -30,25 +30,51 @@ export interface TinyApp {
   /** Its source. */
   readonly folder: string
   break(fault: TinyFault): Promise<void>
+  /** The same in one version only. */
+  breakFrom(version: string, fault: TinyFault): Promise<void>
+  /**
+   * Puts another release into its source. With `migrates` it has a migration of its own, which takes the file `letter`
+   * away before anything can fail.
+   */
+  release(version: string, shape?: TinyShape): Promise<void>
 }
 
 /** Writes the source of the application `name` below `folder`. */
 export async function makeTinyApp(folder: string, name: string, shape: TinyShape = {}): Promise<TinyApp> {
   const source = join(folder, 'sources', name)
-  const faultFile = join(folder, `${name}.fault`)
   await mkdir(source, { recursive: true })
-  const head = HEAD.replace('FAULT_FILE', JSON.stringify(faultFile))
-  await writeFile(join(source, 'compose.yml'), composeOf(shape))
+  const write = (version: string, given: TinyShape) =>
+    writeRelease(source, join(folder, `${name}.fault`), version, given)
+  await write('1', shape)
+  const faultFile = join(folder, `${name}.fault`)
+  return {
+    folder: source,
+    break: (fault) => (fault === 'none' ? rm(faultFile, { force: true }) : writeFile(faultFile, fault)),
+    breakFrom: (version, fault) => writeFile(faultFile, `${version}:${fault}`),
+    release: (version, given) => write(version, given ?? shape),
+  }
+}
+
+async function writeRelease(
+  source: string,
+  faultFile: string,
+  version: string,
+  shape: TinyShape,
+): Promise<void> {
+  const head = HEAD.replace('FAULT_FILE', JSON.stringify(faultFile)).replace(
+    'VERSION',
+    JSON.stringify(version),
+  )
+  await writeFile(
+    join(source, 'compose.yml'),
+    composeOf(shape).replace('version: "1"', `version: "${version}"`),
+  )
   await writeFile(join(source, 'server.mjs'), `${head}${SERVER}`)
   await writeFile(join(source, 'worker.mjs'), `${head}${WORKER}`)
   await writeFile(join(source, 'migrate.mjs'), `${head}${MIGRATE}`)
   await writeFile(join(source, 'smoke.mjs'), `${head}${SMOKE}`)
   await writeFile(join(source, 'count.mjs'), `${head}${COUNT}`)
   if (shape.scrub !== undefined) await writeFile(join(source, 'scrub.sql'), shape.scrub)
-  return {
-    folder: source,
-    break: (fault) => (fault === 'none' ? rm(faultFile, { force: true }) : writeFile(faultFile, fault)),
-  }
 }
 
 function composeOf({ database, migrates, smoke, worker, job, scrub }: TinyShape): string {
@@ -76,7 +102,9 @@ function composeOf({ database, migrates, smoke, worker, job, scrub }: TinyShape)
     '  data: [files]',
     ...(database ? ['  database: {}'] : []),
     ...(migrates
-      ? ['  migrate: { service: web, check: [node, migrate.mjs, --check], run: [node, migrate.mjs] }']
+      ? [
+          '  migrate: { service: web, check: [node, migrate.mjs, --check], run: [node, migrate.mjs], timeout: 20s }',
+        ]
       : []),
     ...(job
       ? ['  jobs: { count: { schedule: "0 4 1 1 *", service: web, command: [node, count.mjs] } }']
@@ -88,12 +116,16 @@ function composeOf({ database, migrates, smoke, worker, job, scrub }: TinyShape)
 }
 
 const HEAD = `import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 
 const FAULT = FAULT_FILE
-const fault = () => (existsSync(FAULT) ? readFileSync(FAULT, 'utf8') : '')
+const version = VERSION
+const fault = () => {
+  const [text, only] = existsSync(FAULT) ? readFileSync(FAULT, 'utf8').split(':').toReversed() : ['']
+  return only === undefined || only === version ? text : ''
+}
 const files = process.env.DATA_DIR_FILES
 process.on('SIGTERM', () => process.exit(0))
 function fail(text) {
@@ -111,6 +143,7 @@ const server = createServer((request, response) => {
   }
   if (request.method === 'POST') writeFileSync(join(files, request.url.slice(1)), 'kept')
   const database = createHash('sha256').update(process.env.DATABASE_URL ?? '').digest('hex')
+  response.setHeader('x-version', version)
   response.end(JSON.stringify({ greeting: process.env.GREETING, database, files: readdirSync(files) }))
 })
 server.listen(process.env.PORT, '127.0.0.1')
@@ -121,8 +154,9 @@ setInterval(() => fault() === 'worker-exits' && fail('the parcel is lost'), 50)
 `
 
 const MIGRATE = `
-const done = join(files, 'migrated')
+const done = join(files, version === '1' ? 'migrated' : 'migrated-' + version)
 if (process.argv[2] === '--check') process.exit(existsSync(done) ? 0 : 10)
+if (version !== '1') rmSync(join(files, 'letter'), { force: true })
 if (fault() === 'migration-fails') fail('column "price" exists already')
 if (fault() === 'migration-hangs') {
   console.log('waiting for a lock')

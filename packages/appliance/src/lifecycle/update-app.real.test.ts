@@ -1,0 +1,198 @@
+import { join } from 'node:path'
+import { listOperations } from '@caretaker/steps/operations.ts'
+import { resumeOperation } from '@caretaker/steps/runner.ts'
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
+import { databaseAddress } from './app-database.ts'
+import { readAppRecord } from './app-records.ts'
+import { runnerFor } from './appliance.ts'
+import { applianceSteps } from './plan-up.ts'
+import { showHistory } from './show-history.ts'
+import { status } from './status.ts'
+import { type Lab, openLab } from './testing/lab.fixture.ts'
+import type { TinyShape } from './testing/tiny-app.fixture.ts'
+import { up } from './up.ts'
+import { previewUpdate, updateApp } from './update-app.ts'
+
+const never = new AbortController().signal
+const quiet = () => undefined
+const SHOP: TinyShape = { database: true, migrates: true, smoke: true, worker: true }
+
+let lab: Lab
+beforeEach(async () => {
+  lab = await openLab({ shop: SHOP })
+  await up((await lab.open()).appliance, { firstStart: false }, quiet, never)
+  await sql('CREATE TABLE sale (id serial PRIMARY KEY, what text)')
+  await sql("INSERT INTO sale (what) VALUES ('one'), ('two')")
+  await lab.get('shop', '/letter', 'POST')
+}, 300_000)
+afterEach(() => lab[Symbol.asyncDispose]())
+
+const appliance = async () => (await lab.open()).appliance
+const sql = async (text: string) =>
+  lab.ports.databases.withSession(
+    await databaseAddress(await appliance(), 'shop'),
+    { timeoutMs: 60_000 },
+    (session) => session.query<Record<string, unknown>>(text),
+  )
+const update = async (to?: string) =>
+  updateApp(await lab.open(), { app: 'shop', to, noRehearsal: 'a test' }, quiet, never)
+const files = async () => JSON.parse((await lab.get('shop')).body).files
+const record = async () => readAppRecord(lab.ports.files, join(lab.stateFolder, 'apps'), 'shop')
+const snapshots = async () =>
+  (await (await appliance()).storage.listSnapshots('shop')).map(({ name }) => name)
+const services = async () =>
+  (await (await appliance()).runtime.list())
+    .filter(({ app }) => app === 'shop')
+    .map(({ service, slot, state }) => `${service} ${slot} ${state}`)
+    .toSorted()
+
+describe('a release that migrates', () => {
+  it('changes code and data together, and is written down', async () => {
+    await lab.apps['shop']?.release('2')
+    const shown = await previewUpdate(
+      await lab.open(),
+      { app: 'shop', to: undefined, noRehearsal: 'a test', build: true },
+      quiet,
+      never,
+    )
+    expect(shown.migrates).toBe(true)
+    expect((await record()).releaseId).toMatch(/^1-/)
+    const report = await update()
+    expect(report).toMatchObject({ exit_code: 0, errors: [], from: '1', to: '2', migrates: true })
+    const taken = report.operations.at(-1)?.steps.filter(({ state }) => state === 'applied')
+    expect(taken?.map(({ id }) => id)).toEqual(shown.plan.at(-1)?.steps.map(({ id }) => id))
+    expect(await files()).toEqual(['migrated', 'migrated-2'])
+    expect(await sql('SELECT what FROM sale ORDER BY id')).toHaveLength(2)
+    expect(await services()).toEqual(['postgres a running', 'web b running', 'worker b running'])
+    const [snapshot, ...others] = await snapshots()
+    expect([snapshot?.startsWith('pre-migrate-'), others]).toEqual([true, []])
+    expect(await showHistory(await appliance(), 'shop')).toMatchObject({
+      releases: [
+        { kind: 'start', version: '1', from: null },
+        { kind: 'update', version: '2', migrated: true, snapshot, user: 'tester' },
+      ],
+      tries: [],
+    })
+    expect(await update()).toMatchObject({ nothing_to_do: true, exit_code: 0 })
+    expect(await status(await appliance(), process.pid)).toMatchObject({ state: 'running' })
+    // Nothing is left to do: what runs is what "up" wants.
+    const again = await up(await appliance(), { firstStart: false }, quiet, never)
+    expect(again).toMatchObject({ nothing_to_do: true, errors: [] })
+  })
+
+  test.each([
+    ['fails', 'migration-fails', 'MIGRATION_FAILED'],
+    ['hangs', 'migration-hangs', 'MIGRATION_FAILED'],
+    ['is followed by a release that is not healthy', 'unhealthy', 'SERVICE_UNHEALTHY'],
+    ['is followed by a release that ends', 'exits', 'SERVICE_START_FAILED'],
+    ['is followed by a smoke test that fails', 'smoke-fails', 'SMOKE_FAILED'],
+  ] as const)(
+    'when it %s: data and release are those of before, what it made is kept',
+    async (_how, fault, code) => {
+      const before = await files()
+      await lab.apps['shop']?.release('2')
+      await lab.apps['shop']?.breakFrom('2', fault)
+      const report = await update()
+      expect(report).toMatchObject({ exit_code: 4, errors: [{ code }] })
+      expect(await files()).toEqual(before)
+      expect(await sql('SELECT what FROM sale ORDER BY id')).toEqual([{ what: 'one' }, { what: 'two' }])
+      expect(await services()).toEqual(['postgres a running', 'web a running', 'worker a running'])
+      const kept = await snapshots()
+      expect(kept).toEqual([expect.stringMatching(/^failed-/)])
+      expect((await record()).kept).toMatchObject([{ snapshot: kept[0], kind: 'failed' }])
+      expect((await record()).updating).toBeUndefined()
+      const content = await (await appliance()).storage.snapshotPath('shop', kept[0] ?? '')
+      const made = (await lab.ports.files.list(join(content, 'files', 'files'))) ?? []
+      expect(made.map(({ name }) => name)).not.toContain('letter')
+      expect(await lab.ports.files.list(join(lab.stateFolder, 'kept', 'shop', kept[0] ?? ''))).not.toEqual([])
+      expect(await status(await appliance(), process.pid)).toMatchObject({ state: 'running' })
+      expect(await showHistory(await appliance(), 'shop')).toMatchObject({
+        releases: [{ version: '1' }],
+        tries: [{ state: 'undone' }],
+      })
+      await lab.apps['shop']?.break('none')
+      expect(await update()).toMatchObject({ exit_code: 0 })
+      expect(await files()).toEqual(['migrated', 'migrated-2'])
+    },
+  )
+
+  it('whose way back fails too ends with both reasons, nothing started and nothing deleted, and one command tries again', async () => {
+    await lab.apps['shop']?.release('2')
+    await lab.apps['shop']?.break('exits')
+    const report = await update()
+    expect(report).toMatchObject({ exit_code: 5 })
+    expect(report.errors.map(({ code }) => code)).toEqual(['SERVICE_START_FAILED', 'SERVICE_START_FAILED'])
+    const page = await lab.get('shop')
+    expect(page.status).toBe(503)
+    const state = await status(await appliance(), process.pid)
+    expect(state).toMatchObject({
+      code: 'UPDATE_UNFINISHED',
+      next: expect.stringContaining('operation undo'),
+    })
+    expect((await snapshots()).map((name) => name.split('-')[0]).toSorted()).toEqual(['failed', 'pre'])
+    // Neither a start nor another update touches data that may be half migrated.
+    expect((await up(await appliance(), { firstStart: false }, quiet, never)).exit_code).toBe(5)
+    await expect(update()).rejects.toMatchObject({ code: 'UPDATE_UNFINISHED' })
+
+    await lab.apps['shop']?.break('none')
+    const opened = await appliance()
+    const [operation] = await listOperations(lab.ports.files, lab.stateFolder)
+    const runner = runnerFor(opened, applianceSteps(opened), quiet)
+    const found = (await listOperations(lab.ports.files, lab.stateFolder)).find(
+      ({ name }) => name === 'update-shop',
+    )
+    expect(state.next).toContain(found?.operation ?? operation?.operation)
+    const undone = await resumeOperation(runner, found?.operation ?? '', 'undo', never)
+    expect(undone).toMatchObject({ outcome: 'undone' })
+    await up(await appliance(), { firstStart: false }, quiet, never)
+    expect(await files()).toEqual(['letter', 'migrated'])
+    expect(await status(await appliance(), process.pid)).toMatchObject({ state: 'running' })
+    expect(await snapshots()).toEqual([expect.stringMatching(/^failed-/)])
+  })
+})
+
+describe('a release that migrates nothing', () => {
+  const TWO: TinyShape = { database: true, smoke: true, worker: true }
+
+  it('takes over while requests go on, and none of them fails', async () => {
+    const load = constantLoad()
+    await lab.apps['shop']?.release('2', TWO)
+    expect(await update()).toMatchObject({ exit_code: 0, migrates: false })
+    await lab.apps['shop']?.release('3', TWO)
+    expect(await update()).toMatchObject({ exit_code: 0, migrates: false })
+    const { statuses } = await load.stop()
+    expect([...new Set(statuses)]).toEqual([200])
+    expect(statuses.length).toBeGreaterThan(10)
+    expect(await services()).toEqual(['postgres a running', 'web a running', 'worker a running'])
+    expect(await files()).toEqual(['letter', 'migrated'])
+    expect(await snapshots()).toEqual([])
+  })
+
+  test.each(['unhealthy', 'smoke-fails', 'worker-exits'] as const)(
+    'that turns out bad (%s) never serves anybody',
+    async (fault) => {
+      await lab.apps['shop']?.release('2', TWO)
+      await lab.apps['shop']?.breakFrom('2', fault)
+      const load = constantLoad()
+      expect(await update()).toMatchObject({ exit_code: 4 })
+      expect([...new Set((await load.stop()).statuses)]).toEqual([200])
+      expect(await services()).toEqual(['postgres a running', 'web a running', 'worker a running'])
+    },
+  )
+})
+
+/** One request after the other until it is stopped. */
+function constantLoad() {
+  const statuses: number[] = []
+  let isOver = false
+  const running = (async () => {
+    while (!isOver) statuses.push((await lab.get('shop')).status)
+  })()
+  return {
+    async stop() {
+      isOver = true
+      await running
+      return { statuses }
+    },
+  }
+}
