@@ -9,8 +9,8 @@ import {
   appRotatePassword,
   appShow,
 } from './app.ts'
-import { cell } from './cell.ts'
 import { appHistory, appUpdate } from './app-update.ts'
+import { cell } from './cell.ts'
 import { certList, certRenew } from './cert.ts'
 import { appClone, cloneExtend, cloneList, cloneRemove } from './clone.ts'
 import { complete, completion } from './completion.ts'

@@ -59,11 +59,6 @@ export async function runningApp(appliance: Appliance, app: string): Promise<Run
   return { record, releaseId: record.releaseId, version: application.version }
 }
 
-/** An instant as a part of a name: `20261120t170501123z`. */
-export function instantName(at: Date): string {
-  return at.toISOString().replaceAll(/[-:.]/g, '').toLowerCase()
-}
-
 /**
  * The snapshot, and one more copy for the way back, must fit before anything begins; the way back itself asks for nothing.
  * @throws AppError STORAGE_SPACE

@@ -32,6 +32,11 @@ export interface HistoryEntry {
   readonly duration_ms: number
 }
 
+/** An instant as a part of a name: `20261120t170501123z`. */
+export function instantName(at: Date): string {
+  return at.toISOString().replaceAll(/[-:.]/g, '').toLowerCase()
+}
+
 const historyFile = (stateFolder: string, app: string) => join(stateFolder, 'history', `${app}.jsonl`)
 
 /** Every release that was put in force, the oldest first. Lines that a crash or a disk has damaged are left out. */

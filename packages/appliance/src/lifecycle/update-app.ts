@@ -6,19 +6,12 @@ import { type Preview, previewPlan } from '@caretaker/steps/preview.ts'
 import type { OperationResult } from '@caretaker/steps/runner.ts'
 import type { Appliance } from './appliance.ts'
 import { assertApp } from './apps.ts'
-import {
-  instantName,
-  type RunningApp,
-  reserveFor,
-  runChange,
-  runningApp,
-  settle,
-  underLock,
-} from './change-release.ts'
+import { type RunningApp, reserveFor, runChange, runningApp, settle, underLock } from './change-release.ts'
 import type { OpenedAppliance } from './open.ts'
 import { applianceSteps } from './plan-up.ts'
 import { type Change, planChange } from './plan-update.ts'
 import { planPreparation, prepareUpdate } from './prepare-update.ts'
+import { instantName } from './release-history.ts'
 import { snapshotBefore } from './steps/update-begin.ts'
 import { type UpdateTarget, updateTarget } from './update-target.ts'
 
