@@ -5,6 +5,7 @@ import type { Ports } from '@caretaker/ports/ports.ts'
 import { type Cluster, SUPERUSER, singleUserCommand } from './cluster.ts'
 import { assertCluster } from './inspect.ts'
 import type { PostgresPrograms } from './programs.ts'
+import { makeRunFolder } from './run-folder.ts'
 import { scramVerifier } from './scram.ts'
 import { removeStaleLocks } from './stale-locks.ts'
 
@@ -20,6 +21,8 @@ export async function resetSuperuserPassword(
   password: Secret,
 ): Promise<void> {
   await assertCluster(ports.files, cluster)
+  // Its server in a container sees it at the same path.
+  await makeRunFolder(ports.files, cluster)
   await removeStaleLocks(ports.files, cluster)
   const verifier = quoteLiteral(scramVerifier(password).reveal())
   const sql = `ALTER ROLE ${quoteIdentifier(SUPERUSER)} PASSWORD ${verifier}`
