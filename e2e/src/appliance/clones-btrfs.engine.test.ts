@@ -15,7 +15,7 @@ test('on btrfs a clone is of one instant, and leaves no subvolume and no snapsho
   disposables.use(appliance)
   await appliance.ok('app', 'add', 'guestbook', await workshop.folder('v1'), '--host', 'localhost')
   await appliance.ok('up')
-  const { stdout } = await appliance.ok('app', 'clone', 'guestbook', '--allow-outside', '--dry-run')
+  const { stdout } = await appliance.ok('app', 'clone', 'guestbook', '--dry-run')
   expect(stdout).toContain('as they are at one instant')
   await cloneUnderWriter(appliance, 3)
   const shown = await appliance.json<{ snapshots: unknown }>('app', 'show', 'guestbook')

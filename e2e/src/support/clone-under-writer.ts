@@ -12,7 +12,11 @@ interface Verified {
  * was told: every number that was acknowledged before a clone was asked for is in it, row and file, and no request failed.
  * The clones are removed at the end. Gives their seconds.
  */
-export async function cloneUnderWriter(appliance: TestAppliance, times: number): Promise<readonly number[]> {
+export async function cloneUnderWriter(
+  appliance: TestAppliance,
+  times: number,
+  ...options: readonly string[]
+): Promise<readonly number[]> {
   const writer = startWriter(appliance)
   const seconds: number[] = []
   const clones: { readonly name: string; readonly acknowledged: number }[] = []
@@ -21,7 +25,7 @@ export async function cloneUnderWriter(appliance: TestAppliance, times: number):
       const name = `copy-${index}`
       await writer.write(5)
       clones.push({ name, acknowledged: writer.acknowledged() })
-      const { ms } = await appliance.ok('app', 'clone', 'guestbook', '--name', name, '--allow-outside')
+      const { ms } = await appliance.ok('app', 'clone', 'guestbook', '--name', name, ...options)
       seconds.push(ms / 1000)
     }
   } finally {

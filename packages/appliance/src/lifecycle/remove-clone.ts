@@ -21,6 +21,7 @@ export async function removeClone(appliance: Appliance, clone: string): Promise<
   for (const { app, service, slot } of await runtime.list())
     if (app === clone && service !== POSTGRES_SERVICE) await runtime.stop(clone, service, slot)
   await runtime.stop(clone, POSTGRES_SERVICE)
+  await runtime.forget(clone)
   await storage.removeUnit(clone)
   if (await storage.hasUnit(record.app)) await storage.removeSnapshot(record.app, cloneSnapshot(clone))
   const own = appFolders(appliance, clone)

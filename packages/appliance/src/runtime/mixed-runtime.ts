@@ -23,6 +23,10 @@ export function createMixedRuntime(own: Runtime, containers: Runtime): Runtime {
       await own.stop(app, service, slot)
       if (app !== APPLIANCE) await containers.stop(app, service, slot)
     },
+    async forget(app) {
+      await own.forget(app)
+      await containers.forget(app)
+    },
     status: async (app, service, slot) => (await holderOf(app, service, slot)).status(app, service, slot),
     async list() {
       const lists: readonly (readonly ServiceStatus[])[] = [await own.list(), await containers.list()]

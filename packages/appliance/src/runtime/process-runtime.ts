@@ -308,6 +308,9 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
       // Services append to their log files themselves.
     },
 
+    // Folders are all there is of a volume.
+    forget: async () => undefined,
+
     async endLeftovers() {
       const recorded = await this.list()
       const labelled = await findOwnProcesses(processes, options.applianceId, options.folder)

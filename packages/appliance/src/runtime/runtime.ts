@@ -144,6 +144,11 @@ export interface Runtime {
   start(spec: ServiceSpec): Promise<void>
   /** Stops gracefully, then not; does not mind if it is gone. */
   stop(app: string, service: string, slot?: Slot): Promise<void>
+  /**
+   * Removes what is kept of an application none of whose services runs and that is going: what its volumes are called. The
+   * folders they stand for are not touched.
+   */
+  forget(app: string): Promise<void>
   /** Undefined when it was never started, or was stopped. */
   status(app: string, service: string, slot?: Slot): Promise<ServiceStatus | undefined>
   list(): Promise<readonly ServiceStatus[]>

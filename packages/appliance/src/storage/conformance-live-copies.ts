@@ -13,8 +13,8 @@ export function describeLiveCopies(make: () => Promise<StorageLab>): void {
     test(`${COPIES} under a writer each hold every row and file acknowledged before, whole`, async () => {
       await using lab = await make()
       const app = await startApp(lab)
-      const { owner, superuser, ports } = lab.postgres
-      const server = { admin: superuser(app.cluster), owner, timeoutMs: 60_000 }
+      const { owner, ports } = lab.postgres
+      const server = { admin: lab.postgres.superuser(app.cluster), owner, timeoutMs: 60_000 }
       const churn = startChurn(lab, app)
       const acknowledged: number[] = []
       for (let number = 1; number <= COPIES; number++) {

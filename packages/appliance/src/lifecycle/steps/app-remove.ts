@@ -46,6 +46,7 @@ export const appForget = (appliance: Appliance) =>
     async apply({ app, withData }) {
       const { ports, folders, secrets, stateFolder } = appliance
       const own = appFolders(appliance, app)
+      await appliance.runtime.forget(app)
       for (const folder of [own.volatile, own.secrets, own.socket, join(folders.logs, app)])
         await ports.files.remove(folder)
       await updateFacts(ports.files, stateFolder, (facts) => ({

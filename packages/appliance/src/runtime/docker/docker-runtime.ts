@@ -206,6 +206,11 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
 
     stop,
 
+    async forget(app) {
+      for (const name of await engine.listVolumes([own, `${LABEL.app}=${app}`]))
+        await engine.removeVolume(name)
+    },
+
     async status(app, service, slot) {
       const container = await find(app, service, slot)
       return container && statusOf(container)

@@ -62,6 +62,10 @@ export interface Engine {
   image(reference: string): Promise<ImageFacts | undefined>
   /** Removes a network unless something is connected to it. */
   removeNetwork(name: string): Promise<void>
+  /** Names of the volumes that have every one of these labels. */
+  listVolumes(labels: readonly string[]): Promise<readonly string[]>
+  /** Removes a volume unless a container has it; the folder that a bind volume stands for stays. */
+  removeVolume(name: string): Promise<void>
 }
 
 export function createEngine(network: Pick<Network, 'request'>, socketPath: string): Engine {
@@ -123,6 +127,17 @@ export function createEngine(network: Pick<Network, 'request'>, socketPath: stri
     },
     async removeNetwork(name) {
       await ask('DELETE', `/networks/${name}`, [403, 404, 409])
+    },
+    async listVolumes(labels) {
+      const filters = encodeURIComponent(JSON.stringify({ label: labels }))
+      const { body } = await ask('GET', `/volumes?filters=${filters}`, [])
+      const { Volumes } = JSON.parse(body) as {
+        readonly Volumes: readonly { readonly Name: string }[] | null
+      }
+      return (Volumes ?? []).map(({ Name }) => Name)
+    },
+    async removeVolume(name) {
+      await ask('DELETE', `/volumes/${name}`, [404, 409])
     },
   }
 }
