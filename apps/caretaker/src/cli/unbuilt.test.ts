@@ -4,13 +4,7 @@ import { parseCommandLine } from './program.ts'
 import { unbuiltCommand } from './unbuilt.ts'
 
 test('a command of a later version is refused as that, not as a typing mistake', () => {
-  for (const line of [
-    'update',
-    'backup run',
-    '--json backup verify',
-    'app update guestbook',
-    'image build',
-  ]) {
+  for (const line of ['update', 'backup run', '--json backup verify', 'user create ada', 'image build']) {
     const parsed = parseCommandLine(COMMANDS, '0', line.split(' '), {})
     expect(parsed.kind === 'error' && parsed.error.code, line).toBe('NOT_IN_THIS_VERSION')
   }

@@ -9,11 +9,8 @@ const UNBUILT: ReadonlySet<string> = new Set([
   'user',
   'config package',
   'config scan',
-  'app update',
-  'app rollback',
   'app rehearse',
   'app updates',
-  'app history',
 ])
 
 /** The refusal of a command that is known but not built; undefined for every other line. */

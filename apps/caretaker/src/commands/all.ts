@@ -9,7 +9,7 @@ import {
   appRotatePassword,
   appShow,
 } from './app.ts'
-import { appHistory, appUpdate } from './app-update.ts'
+import { appHistory, appRollback, appUpdate } from './app-update.ts'
 import { cell } from './cell.ts'
 import { certList, certRenew } from './cert.ts'
 import { appClone, cloneExtend, cloneList, cloneRemove } from './clone.ts'
@@ -41,6 +41,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   appList,
   appShow,
   appUpdate,
+  appRollback,
   appHistory,
   appRemove,
   appLogs,

@@ -75,6 +75,51 @@ export const appUpdate: CommandDefinition = {
   problems: problemsOf,
 }
 
+export const appRollback: CommandDefinition = {
+  name: 'app rollback',
+  summary: 'Bring an application back to the release that ran before.',
+  details:
+    'Where the last update migrated nothing, the code goes back and the data stays. Where it did, both go back together to\nthe snapshot from before (--with-data): what that loses is counted and said first, and the state of now is kept as a\nsnapshot for 7 days.',
+  arguments: [NAME],
+  options: [
+    { flags: '--with-data', description: 'take database and files back too' },
+    {
+      flags: '--confirm <name>',
+      description: 'the name of the application once more, when data would be lost',
+    },
+    DRY_RUN,
+  ],
+  examples: [
+    ['caretaker app rollback guestbook', 'the code alone, where that is possible'],
+    ['caretaker app rollback guestbook --with-data', 'see first what would be lost'],
+  ],
+  output: [
+    ...CHANGE,
+    [
+      'loss',
+      'object or null',
+      'what there was beyond what came back: tables (table, now, before), files (now, before)',
+    ],
+  ],
+  dryRunOutput: [...PLAN, ['loss', 'object or null', 'what would be lost; null where the data stays']],
+  runs: 'daemon',
+  async handler(call) {
+    const { previewRollback, rollbackApp } = await import('@caretaker/appliance/lifecycle/rollback-app.ts')
+    const opened = await openFor(call)
+    const options = {
+      app: call.arguments[0] ?? '',
+      withData: call.options.withData === true,
+      confirm: text(call, 'confirm'),
+    }
+    if (call.options.dryRun === true) return { data: await previewRollback(opened, options, call.signal) }
+    const report = await rollbackApp(opened, options, call.emit, call.signal)
+    return { data: report, exitCode: report.exit_code }
+  },
+  render: (data: ReportOrPlan, style: Style) =>
+    data.plan ? renderPreviews(data.plan, style) : renderChange(data, style),
+  problems: problemsOf,
+}
+
 export function renderChange(report: ChangeReport, style: Style): string {
   const { app, from, to, exit_code } = report
   if (report.nothing_to_do) return `Nothing to do: ${app} runs ${to}.`

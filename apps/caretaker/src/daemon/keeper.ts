@@ -1,6 +1,7 @@
 import type { Appliance } from '@caretaker/appliance/lifecycle/appliance.ts'
 import type { PartProblem } from '@caretaker/appliance/lifecycle/appliance-state.ts'
 import { lostStorage } from '@caretaker/appliance/lifecycle/check-storage.ts'
+import { returnFromCrashLoop } from '@caretaker/appliance/lifecycle/crash-loop-return.ts'
 import { readFacts } from '@caretaker/appliance/lifecycle/facts.ts'
 import { boundLogs } from '@caretaker/appliance/lifecycle/housekeeping.ts'
 import { keepConfig } from '@caretaker/appliance/lifecycle/keep-config.ts'
@@ -193,6 +194,7 @@ export class Keeper {
     for (const event of await tending) {
       this.#next.state = 0
       await this.#log.info(`${event.app} ${event.service}: ${event.did}`, { because: event.because })
+      if (event.did === 'is in a crash loop') await this.#returnFrom(event.app, signal)
     }
     if (nowMs >= this.#next.state) {
       this.#next.state = nowMs + LOOK_EVERY_MS
@@ -203,6 +205,13 @@ export class Keeper {
       await boundLogs(appliance)
       await keepBallast(appliance.ports, appliance.stateFolder)
     }
+  }
+
+  /** An update that does not hold is taken back, where that loses nothing. */
+  async #returnFrom(app: string, signal: AbortSignal): Promise<void> {
+    if (!this.#opened) return
+    const result = await returnFromCrashLoop(this.#opened, app, signal)
+    if (result) await this.#log.info(`${app}: went back to the release before`, { outcome: result.outcome })
   }
 
   /**

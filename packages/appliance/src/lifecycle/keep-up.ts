@@ -10,6 +10,7 @@ import { readAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
 import { writeSecretFiles } from './app-secrets.ts'
 import { type Appliance } from './appliance.ts'
+import { wayBackOf } from './crash-loop-return.ts'
 import { addFailure, clearFailure, type Facts, readFacts, replaceFailure, updateFacts } from './facts.ts'
 import { serviceLog } from './folders.ts'
 import { CADDY_SERVICE, caddySpec, GATEWAY_SERVICE, gatewaySpec } from './gateway-service.ts'
@@ -276,11 +277,13 @@ export class UpKeeper {
     await appliance.runtime.gatherLogs().catch(() => undefined)
     const said = await lastWords(appliance.ports.files, logFile, 3)
     const name = app === APPLIANCE ? service : `${app} ${service}`
+    const wayBack = app === APPLIANCE ? undefined : await wayBackOf(appliance, app)
+    const orBack = wayBack === undefined ? '' : `; the release before: "${wayBack}"`
     const failure: ErrorReport = {
       code: 'SERVICE_CRASH_LOOP',
       what: `The service ${service} does not stay up`,
       why: `it ${because}${said}`,
-      next: `Look at "caretaker logs ${name}", correct what it complains about, then "caretaker up"`,
+      next: `Look at "caretaker logs ${name}", correct what it complains about, then "caretaker up"${orBack}`,
       exit_code: 5,
     }
     // Only seen failing: a reason that stands already says more than that it does not stay up. Except that it once

@@ -102,7 +102,7 @@ function heldSteps(appliance: Appliance, change: Change): readonly PlannedStep[]
     planStep(releaseStop(appliance), old, app),
     ...ofData,
     ...startSteps(appliance, change),
-    commitStep(appliance, change, snapshot),
+    commitStep(appliance, change, data.kind === 'goes-back' ? data.keepAs : snapshot),
     planStep(gatewayRoute(appliance), { app }, app),
     planStep(gatewayRelease(appliance), { app }, app),
     planStep(snapshotsTidy(appliance), { app, snapshot }, app),
@@ -120,6 +120,7 @@ function startSteps(appliance: Appliance, change: Change): readonly PlannedStep[
   ]
 }
 
+/** `snapshot`: the data from right before, by which the release that goes can come back. */
 function commitStep(appliance: Appliance, change: Change, snapshot: string | null): PlannedStep {
   const { app, updating, slots, data } = change
   const { id, kind, from } = updating

@@ -5,7 +5,10 @@ import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import { databaseAddress } from './app-database.ts'
 import { readAppRecord } from './app-records.ts'
 import { runnerFor } from './appliance.ts'
+import { listCloneNames } from './clone-records.ts'
+import { returnFromCrashLoop } from './crash-loop-return.ts'
 import { applianceSteps } from './plan-up.ts'
+import { previewRollback, rollbackApp } from './rollback-app.ts'
 import { showHistory } from './show-history.ts'
 import { status } from './status.ts'
 import { type Lab, openLab } from './testing/lab.fixture.ts'
@@ -60,7 +63,12 @@ describe('a release that migrates', () => {
     const report = await update()
     expect(report).toMatchObject({ exit_code: 0, errors: [], from: '1', to: '2', migrates: true })
     const taken = report.operations.at(-1)?.steps.filter(({ state }) => state === 'applied')
-    expect(taken?.map(({ id }) => id)).toEqual(shown.plan.at(-1)?.steps.map(({ id }) => id))
+    expect(taken?.map(({ id }) => id)).toEqual(
+      shown.plan
+        .at(-1)
+        ?.steps.filter(({ state }) => state === 'take')
+        .map(({ id }) => id),
+    )
     expect(await files()).toEqual(['migrated', 'migrated-2'])
     expect(await sql('SELECT what FROM sale ORDER BY id')).toHaveLength(2)
     expect(await services()).toEqual(['postgres a running', 'web b running', 'worker b running'])
@@ -150,6 +158,83 @@ describe('a release that migrates', () => {
     expect(await files()).toEqual(['letter', 'migrated'])
     expect(await status(await appliance(), process.pid)).toMatchObject({ state: 'running' })
     expect(await snapshots()).toEqual([expect.stringMatching(/^failed-/)])
+  })
+})
+
+describe('the way back after it', () => {
+  const back = async (more: object = {}) =>
+    rollbackApp(await lab.open(), { app: 'shop', withData: false, confirm: undefined, ...more }, quiet, never)
+
+  it('takes code and data together, after what would be lost was counted, and can be taken back too', async () => {
+    await expect(back()).rejects.toMatchObject({
+      code: 'UPDATE_REFUSED',
+      why: expect.stringContaining('no release is known'),
+    })
+    await lab.apps['shop']?.release('2')
+    expect(await update()).toMatchObject({ exit_code: 0 })
+    await sql("INSERT INTO sale (what) VALUES ('three')")
+    await lab.get('shop', '/newer', 'POST')
+    await expect(back()).rejects.toMatchObject({
+      code: 'UPDATE_REFUSED',
+      next: expect.stringContaining('--with-data'),
+    })
+    await expect(back({ withData: true })).rejects.toMatchObject({
+      code: 'DATA_LOSS_UNCONFIRMED',
+      why: expect.stringContaining('public.sale: 3 rows now, 2 then'),
+      next: expect.stringContaining('caretaker app rollback shop --with-data --confirm shop'),
+    })
+    expect(await files()).toEqual(['migrated', 'migrated-2', 'newer'])
+    expect(await listCloneNames(lab.ports.files, lab.stateFolder)).toEqual([])
+
+    const options = { app: 'shop', withData: true, confirm: 'shop' }
+    const shown = await previewRollback(await lab.open(), options, never)
+    const report = await back(options)
+    expect(report).toMatchObject({ exit_code: 0, from: '2', to: '1' })
+    expect(report.loss).toEqual(shown.loss)
+    const taken = report.operations.at(-1)?.steps.filter(({ state }) => state === 'applied')
+    expect(taken?.map(({ id }) => id)).toEqual(
+      shown.plan[0]?.steps.filter(({ state }) => state === 'take').map(({ id }) => id),
+    )
+    expect(await files()).toEqual(['letter', 'migrated'])
+    expect(await sql('SELECT what FROM sale ORDER BY id')).toHaveLength(2)
+    expect((await snapshots()).some((name) => name.startsWith('before-rollback-'))).toBe(true)
+
+    expect(await back(options)).toMatchObject({ exit_code: 0, from: '1', to: '2' })
+    expect(await files()).toEqual(['migrated', 'migrated-2', 'newer'])
+    expect(await sql('SELECT what FROM sale ORDER BY id')).toHaveLength(3)
+    expect((await showHistory(await appliance(), 'shop')).releases.map(({ kind }) => kind)).toEqual([
+      'start',
+      'update',
+      'rollback',
+      'rollback',
+    ])
+  })
+
+  it('that fails leaves the newer release with its data', async () => {
+    await lab.apps['shop']?.release('2')
+    expect(await update()).toMatchObject({ exit_code: 0 })
+    await lab.get('shop', '/newer', 'POST')
+    await lab.apps['shop']?.breakFrom('1', 'smoke-fails')
+    expect(await back({ withData: true, confirm: 'shop' })).toMatchObject({
+      exit_code: 4,
+      errors: [{ code: 'SMOKE_FAILED' }],
+    })
+    expect(await files()).toEqual(['migrated', 'migrated-2', 'newer'])
+    expect((await record()).releaseId).toMatch(/^2-/)
+  })
+
+  it('takes the code alone where nothing was migrated; a crash loop soon after the update does it by itself', async () => {
+    const two: TinyShape = { database: true, smoke: true, worker: true }
+    await lab.apps['shop']?.release('2', two)
+    expect(await update()).toMatchObject({ exit_code: 0 })
+    await lab.get('shop', '/newer', 'POST')
+    const result = await returnFromCrashLoop(await lab.open(), 'shop', never)
+    expect(result).toMatchObject({ outcome: 'done' })
+    expect((await record()).releaseId).toMatch(/^1-/)
+    expect(await files()).toEqual(['letter', 'migrated', 'newer'])
+    // What went back is not watched, and what is watched no more is left alone.
+    expect(await returnFromCrashLoop(await lab.open(), 'shop', never)).toBeUndefined()
+    expect(await back()).toMatchObject({ exit_code: 0, from: '1', to: '2' })
   })
 })
 
