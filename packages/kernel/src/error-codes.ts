@@ -137,6 +137,7 @@ export const ERROR_CODES = {
 
   // clones
   CLONE_UNKNOWN: entry(2, 'There is no clone with this name.'),
+  MAIL_UNKNOWN: entry(2, 'The clone has no such mail.'),
   CLONE_REFUSED: entry(2, 'The application cannot be cloned as it is.'),
   CLONE_NOT_ISOLATED: entry(10, 'The system allows no isolation, so a clone could reach the outside.'),
   CLONE_SCRUB_FAILED: entry(

@@ -13,6 +13,7 @@ import { appHistory, appRollback, appUpdate } from './app-update.ts'
 import { cell } from './cell.ts'
 import { certList, certRenew } from './cert.ts'
 import { appClone, cloneExtend, cloneList, cloneRemove } from './clone.ts'
+import { cloneMail } from './clone-mail.ts'
 import { complete, completion } from './completion.ts'
 import { configCheck, configCreate, configDiff, configExport, configSchema, configShow } from './config.ts'
 import { daemon } from './daemon.ts'
@@ -50,6 +51,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   appRotatePassword,
   appClone,
   cloneList,
+  cloneMail,
   cloneExtend,
   cloneRemove,
   configCreate,

@@ -64,6 +64,11 @@ export function originOf(config: Pick<Config, 'applications'>, app: string): str
   return config.applications[app]?.clone?.app ?? app
 }
 
+/** Where the mails of a clone are read. */
+export function mailHost({ hosts }: Pick<ApplicationConfig, 'hosts'>): string {
+  return `mail-${hosts[0]}`
+}
+
 function cloneEntry(config: Config, origin: ApplicationConfig, clone: CloneRecord): ApplicationConfig {
   return {
     source: origin.source,
@@ -92,7 +97,8 @@ function cloneSecret(config: Config, { name, createdAt }: CloneRecord, secret: s
 function assertFree(own: Config['applications'], { name, hosts, app }: CloneRecord): void {
   const taken = Object.entries(own).find(
     ([other, entry]) =>
-      other === name || [...entry.hosts, ...entry.aliases].some((host) => hosts.includes(host)),
+      other === name ||
+      [...entry.hosts, ...entry.aliases].some((host) => hosts.includes(host) || host === mailHost({ hosts })),
   )
   if (!taken) return
   throw new AppError('CONFIG_CONFLICT', {

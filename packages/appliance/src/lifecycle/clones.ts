@@ -271,7 +271,8 @@ async function assertClone(appliance: Appliance, name: string): Promise<void> {
   if (!names.includes(name)) throw await unknownClone(appliance, name)
 }
 
-async function unknownClone({ ports, stateFolder }: Appliance, name: string): Promise<AppError> {
+/** Names the clones that there are. */
+export async function unknownClone({ ports, stateFolder }: Appliance, name: string): Promise<AppError> {
   const known = await listCloneNames(ports.files, stateFolder)
   return new AppError('CLONE_UNKNOWN', {
     what: `There is no clone "${name}"`,

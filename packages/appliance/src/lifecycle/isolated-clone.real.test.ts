@@ -6,7 +6,9 @@ import { adminAddress, databaseAddress, POSTGRES_SERVICE } from './app-database.
 import { execInApp } from './app-exec.ts'
 import { appFolders } from './app-files.ts'
 import { restartApp } from './apps.ts'
+import { reportCloneMail } from './clone-mail.ts'
 import { cloneApp, removeCloneNow } from './clones.ts'
+import { cloneMailFolder } from './isolation.ts'
 import { status } from './status.ts'
 import { type Lab, openLab } from './testing/lab.fixture.ts'
 import { up } from './up.ts'
@@ -28,10 +30,10 @@ afterAll(() => lab[Symbol.asyncDispose]())
 const appliance = async () => (await lab.open()).appliance
 
 /** What a script says that runs as a command of the clone. */
-async function inside(script: string): Promise<string> {
+async function inside(script: string, app = CLONE): Promise<string> {
   const lines: string[] = []
   const command = ['node', '-e', script]
-  const wanted = { app: CLONE, service: undefined, command }
+  const wanted = { app, service: undefined, command }
   await execInApp(await appliance(), wanted, (line) => lines.push(line), never)
   return lines.join('\n')
 }
@@ -100,6 +102,68 @@ it('sees no secret of production in its environment, its files and its processes
     // What it does hold is found this way.
     console.log(read('/proc/self/environ').includes(process.env.PGPASSWORD) ? 'looked' : 'blind')`)
   expect(found).toBe('looked')
+})
+
+/** Sends one mail as a program does that is configured by SMTP_URL. */
+const SEND = `const { hostname, port } = new URL(process.env.SMTP_URL)
+  const socket = require('node:net').connect(port, hostname)
+  const words = ['EHLO clone', 'MAIL FROM:<shop@example.test>', 'RCPT TO:<ada@elsewhere.test>', 'DATA',
+    'Subject: Reset <b>now</b>\\r\\n\\r\\nhttps://shop.test/reset?t=1\\r\\n.', 'QUIT']
+  socket.setEncoding('utf8').on('data', (text) => {
+    if (!/^\\d{3} .*\\r\\n$/m.test(text)) return
+    if (words.length > 0) socket.write(words.shift() + '\\r\\n')
+    else { console.log(text.slice(0, 3)); socket.end() }
+  })`
+
+it('sends its mail into a sink; the command and the page behind the gateway show it to who has the link', async () => {
+  expect(await inside(SEND)).toBe('221')
+  const here = await appliance()
+  const { url, mails } = await reportCloneMail(here, CLONE)
+  expect(mails).toMatchObject([
+    {
+      from: 'shop@example.test',
+      to: ['ada@elsewhere.test'],
+      subject: 'Reset <b>now</b>',
+      text: 'https://shop.test/reset?t=1',
+    },
+  ])
+  await expect(reportCloneMail(here, CLONE, 'none')).rejects.toMatchObject({ code: 'MAIL_UNKNOWN' })
+
+  const host = `mail-${CLONE}`
+  expect((await lab.get(host)).status).toBe(403)
+  expect((await lab.get(host, '/?key=wrong')).status).toBe(403)
+  expect(url).toContain(`https://${host}.example.test`)
+  const key = new URL(url ?? '').searchParams.get('key')
+  expect((await lab.get(host, `/?key=${key}`)).status).toBe(302)
+  const port = (await here.runtime.cell(CLONE))?.mailPagePort
+  const page = async (path: string) =>
+    lab.ports.network.request({
+      url: `http://127.0.0.1:${port}${path}`,
+      headers: { cookie: `caretaker_mail=${key}` },
+      timeoutMs: 20_000,
+    })
+  expect((await page('/')).body).toContain('Reset &lt;b&gt;now&lt;/b&gt;')
+  const shown = await page(`/mail/${mails[0]?.id}`)
+  expect(shown.body).toContain('<pre>https://shop.test/reset?t=1</pre>')
+  expect(shown.headers['content-security-policy']).toContain("default-src 'none'")
+  expect((await page(`/mail/${mails[0]?.id}.eml`)).body).toContain('X-Envelope-To: ada@elsewhere.test')
+  expect((await page('/mail/../key')).status).toBe(404)
+})
+
+it('sends its mail into the sink also when it was allowed to reach the outside', async () => {
+  const wanted = { app: 'shop', name: 'open', ttlMs: DAY_MS, allowOutside: true }
+  expect(await cloneApp(await appliance(), wanted, quiet, never)).toMatchObject({ exit_code: 0 })
+  expect(await inside(SEND, 'open')).toBe('221')
+  const here = await appliance()
+  expect((await reportCloneMail(here, 'open')).mails).toHaveLength(1)
+  expect((await reportCloneMail(here, CLONE)).mails).toHaveLength(1)
+  expect((await lab.get('mail-open')).status).toBe(403)
+  await removeCloneNow(here, 'open', quiet, never)
+  expect(await lab.ports.files.stat(cloneMailFolder(here.stateFolder, 'open'))).toBeUndefined()
+  const left = (await lab.ports.processes.findByLabel(here.config.id)).filter(
+    ({ label }) => label.app === 'open',
+  )
+  expect(left).toEqual([])
 })
 
 it('is found again after a restart, and by the next up; its Postgres recovers from being killed', async () => {

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { lastLines } from '@caretaker/ports/command.ts'
 import { originOf } from '../config/clone.ts'
 import { releasesFolder } from '../release/release.ts'
@@ -12,8 +12,8 @@ const PROBE_LIMIT_MS = 30_000
 
 /**
  * What every spec of an application carries about its isolation: for a clone that may not reach the outside, that it sees
- * its own folders, the releases of its origin and the programs that run them, and of the appliance nothing else. `port` is
- * where this machine reaches the service.
+ * its own folders, the releases of its origin and the programs that run them, and of the appliance nothing else; for every
+ * clone, where its mail goes. `port` is where this machine reaches the service.
  */
 export async function isolationOf(
   appliance: Appliance,
@@ -22,8 +22,12 @@ export async function isolationOf(
 ): Promise<Pick<ServiceSpec, 'isolation'>> {
   const { config, configFile, folders, stateFolder } = appliance
   const clone = config.applications[app]?.clone
-  if (!clone || clone.allowOutside) return {}
+  if (!clone) return {}
   const own = appFolders(appliance, app)
+  const ports = port === undefined ? [] : [port]
+  const mailFolder = cloneMailFolder(stateFolder, app)
+  if (clone.allowOutside)
+    return { isolation: { name: app, open: true, hide: [], show: [], mailFolder, ports } }
   return {
     isolation: {
       name: app,
@@ -37,9 +41,15 @@ export async function isolationOf(
         { path: own.socket, writable: true },
         { path: dirname(own.secrets), writable: false },
       ],
-      ports: port === undefined ? [] : [port],
+      mailFolder,
+      ports,
     },
   }
+}
+
+/** Where the mails of a clone are kept, for the service user alone. */
+export function cloneMailFolder(stateFolder: string, clone: string): string {
+  return join(stateFolder, 'mail', clone)
 }
 
 /**

@@ -41,12 +41,15 @@ async function observeWhole(appliance: Appliance, app: string): Promise<Observed
   const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
   const running =
     record.releaseId === undefined ? undefined : await findRelease(appliance, app, record.releaseId)
+  const isClone = appliance.config.applications[app]?.clone !== undefined
+  const mailPort = isClone ? (await appliance.runtime.cell(app))?.mailPagePort : undefined
   return {
     app,
     record,
     running,
     upstream: await upstreamOf(appliance, app, record, running),
     trouble: undefined,
+    ...(mailPort === undefined ? {} : { mailPort }),
   }
 }
 

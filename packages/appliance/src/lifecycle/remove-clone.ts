@@ -6,6 +6,7 @@ import type { Appliance } from './appliance.ts'
 import { readClone, removeCloneRecord, writeClone } from './clone-records.ts'
 import { cloneSnapshot } from './copy-data.ts'
 import { clearFailure, updateFacts } from './facts.ts'
+import { cloneMailFolder } from './isolation.ts'
 import { refreshGateway } from './refresh-gateway.ts'
 
 /**
@@ -28,6 +29,7 @@ export async function removeClone(appliance: Appliance, clone: string): Promise<
   for (const path of [
     own.volatile,
     join(folders.secrets, clone),
+    cloneMailFolder(stateFolder, clone),
     own.socket,
     join(folders.logs, clone),
     join(folders.containers, `${clone}.pg_hba.conf`),

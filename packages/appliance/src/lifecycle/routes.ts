@@ -1,6 +1,8 @@
 import { SECOND_MS } from '@caretaker/kernel/time.ts'
+import { mailHost } from '../config/clone.ts'
 import type { Config } from '../config/config.ts'
 import type { GatewayCertificate, GatewayConfig, Route, ServiceReason } from '../gateway/gateway-config.ts'
+import { LOOPBACK } from '../runtime/runtime.ts'
 import type { AppRecord, Updating } from './app-records.ts'
 import type { ApplianceState } from './appliance-state.ts'
 import { visitorSentence } from './visitor-sentence.ts'
@@ -11,6 +13,8 @@ export interface RoutedApp {
   readonly record: AppRecord
   /** Where its web service is reached; undefined while it is not served. */
   readonly upstream: { readonly host: string; readonly port: number } | undefined
+  /** Of a clone: TCP port of 127.0.0.1 with the page of its mails, while it runs. */
+  readonly mailPort?: number
 }
 
 /** The one config of the gateway that follows from the config of the appliance and its state. Pure. */
@@ -30,16 +34,11 @@ export function gatewayConfig(
     ...(http_port === null ? {} : { http: { host: bind, port: http_port } }),
     https: { host: bind, port: https_port },
     certificates: [...certificates],
-    routes: names.map((name) =>
-      routeOf(
-        config,
-        name,
-        apps.find((entry) => entry.app === name),
-        state,
-        hold_seconds,
-        now,
-      ),
-    ),
+    routes: names.flatMap((name) => {
+      const app = apps.find((entry) => entry.app === name)
+      const route = routeOf(config, name, app, state, hold_seconds, now)
+      return config.applications[name]?.clone ? [route, mailRoute(config, name, app, now)] : [route]
+    }),
     ...(state.serving ? {} : { service: serviceReason(state, now) }),
     trustedProxies: [...trusted_proxies],
     ...(proxy_protocol ? { proxyProtocol: true } : {}),
@@ -63,7 +62,7 @@ export function certificateNames(
 ): readonly { readonly name: string; readonly hosts: readonly string[] }[] {
   const apps = Object.entries(config.applications).map(([name, app]) => ({
     name: `app-${name}`,
-    hosts: [...new Set([...app.hosts, ...app.aliases])],
+    hosts: [...new Set([...app.hosts, ...app.aliases, ...(app.clone ? [mailHost(app)] : [])])],
   }))
   return [
     { name: 'appliance', hosts: [...new Set([config.identity.hostname, config.identity.domain])] },
@@ -98,6 +97,22 @@ function routeOf(
 function changeReason(name: string, { kind, toVersion, since }: Updating): ServiceReason {
   const what = kind === 'update' ? 'is being updated to' : 'is being taken back to'
   return { code: 'UPDATING', reason: `${name} ${what} ${toVersion}. It is back in a moment.`, since }
+}
+
+/** Mails are read while the clone runs: what takes them shows them. */
+function mailRoute(config: Config, name: string, app: RoutedApp | undefined, now: string): Route {
+  const reason = `${name} does not run; its mail is read while it does.`
+  const mailPort = app?.mailPort
+  return {
+    // No application has a dot in its name.
+    app: `${name}.mail`,
+    hosts: [mailHost(config.applications[name] as Config['applications'][string])],
+    aliases: [],
+    ...(mailPort === undefined
+      ? { reason: { code: 'APP_NOT_STARTED', reason, next: `caretaker app restart ${name}`, since: now } }
+      : { upstream: { host: LOOPBACK, port: mailPort } }),
+    maxHoldMs: 0,
+  }
 }
 
 function appReason(

@@ -41,8 +41,10 @@ type CellPorts = Pick<Ports, 'files' | 'processes' | 'clock' | 'network'>
 
 /** The cells of clones: made when the first service or command needs one, ended with the last. */
 export interface Cells {
-  /** The first process of the cell of a spec, which is made if need be; its ports lead inside from now on. */
-  open(spec: ServiceSpec, isolation: Isolation): Promise<number>
+  /** The cell of a spec, which is made if need be; its ports lead inside from now on. */
+  open(spec: ServiceSpec, isolation: Isolation): Promise<CellStatus>
+  /** The cell of a clone as it is; undefined when it has none or it does not answer. */
+  status(app: string): Promise<CellStatus | undefined>
   /** Ports of a service that ended lead nowhere any more. */
   closePorts(app: string, ports: readonly number[]): Promise<void>
   /** Ends the cell of a clone unless something runs in it. */
@@ -111,6 +113,8 @@ export function createCells(ports: CellPorts, options: CellsOptions): Cells {
     for (const { path } of order.show) {
       if (!(await files.stat(path))) await files.makeFolder(path, 0o711)
     }
+    await files.makeFolder(order.mailFolder, 0o700)
+    if (order.owner) await files.setOwner(order.mailFolder, order.owner)
     const logFile = join(spec.logFile, '..', 'cell.log')
     await files.makeFolder(join(logFile, '..'))
     const [file, ...args] = options.program
@@ -139,15 +143,22 @@ export function createCells(ports: CellPorts, options: CellsOptions): Cells {
   }
 
   return {
-    async open(spec, { name, hide, show, ports: wanted }) {
+    async status(app) {
+      const record = await readRecord(app)
+      if (!record || !(await processes.isAlive(record.identity))) return undefined
+      return ask(app, 'GET', '/status').catch(() => undefined)
+    },
+
+    async open(spec, { ports: wanted, ...isolation }) {
       const { program } = options
-      const order: CellOrder = { name, hide, show, program, ...(spec.owner ? { owner: spec.owner } : {}) }
+      const order: CellOrder = { ...isolation, program, ...(spec.owner ? { owner: spec.owner } : {}) }
+      const { hide, show, open = false } = isolation
       // Another build of the program is no other cell.
-      const orderHash = hashOf({ hide, show, owner: spec.owner ?? null })
+      const orderHash = hashOf({ hide, show, open, owner: spec.owner ?? null })
       const status = (await present(spec.app, orderHash)) ?? (await make(spec, order, orderHash))
-      const missing = wanted.filter((port) => !status.ports.includes(port))
+      const missing = open ? [] : wanted.filter((port) => !status.ports.includes(port))
       if (missing.length > 0) await ask(spec.app, 'POST', '/open', { ports: missing })
-      return status.pid
+      return status
     },
 
     async closePorts(app, closed) {

@@ -16,6 +16,10 @@ export interface Isolation {
    * is replaced later is not seen any more.
    */
   readonly show: readonly ShownFolder[]
+  /** Nothing is hidden and nothing kept in, since a person has said so; mail goes to the sink all the same. */
+  readonly open?: boolean
+  /** Where the sink keeps the mails of the clone: a folder that services do not see. */
+  readonly mailFolder: string
   /** TCP ports of this service that this machine reaches under the same number at 127.0.0.1. */
   readonly ports: readonly number[]
 }
@@ -26,7 +30,7 @@ export interface ShownFolder {
 }
 
 /** What the process that makes a cell is told. */
-export interface CellOrder extends Pick<Isolation, 'name' | 'hide' | 'show'> {
+export interface CellOrder extends Pick<Isolation, 'name' | 'hide' | 'show' | 'open' | 'mailFolder'> {
   /** Starts this program: its order follows as words. */
   readonly program: readonly string[]
   /** Who services inside run as; undefined: as the user we are, who is then not root. */
@@ -35,10 +39,19 @@ export interface CellOrder extends Pick<Isolation, 'name' | 'hide' | 'show'> {
 
 /** What the process that keeps a cell answers. */
 export interface CellStatus {
-  /** The first process inside, as this machine counts them. */
-  readonly pid: number
+  /** The first process inside, as this machine counts them; undefined of an open one. */
+  readonly pid?: number
   readonly ports: readonly number[]
+  /** TCP port of 127.0.0.1, seen from where services run, at which the sink takes mail. */
+  readonly smtpPort: number
+  /** TCP port of 127.0.0.1 of this machine, with the page of the mails. */
+  readonly mailPagePort: number
 }
+
+/** Where programs hand in mail that have no other setting. */
+export const SMTP_PORT = 25
+/** In the folder of the mails: what opens their page, as text. */
+export const MAIL_KEY_FILE = 'key'
 
 /** Folders of every machine in which other programs leave sockets, secrets and the homes of people. */
 const OF_OTHERS = ['/run', '/home', '/root']

@@ -36,6 +36,7 @@ export function createMixedRuntime(own: Runtime, containers: Runtime): Runtime {
       (await holderOf(app, service, slot)).waitForExit(app, service, signal, slot),
     runOnce: async (spec, ...rest) => ofSpec(spec).runOnce(spec, ...rest),
     runInside: async (spec, ...rest) => ofSpec(spec).runInside(spec, ...rest),
+    cell: (app) => own.cell(app),
     damaged: () => own.damaged(),
     mend: (record) => own.mend(record),
     gatherLogs: () => containers.gatherLogs(),

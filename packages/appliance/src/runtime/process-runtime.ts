@@ -9,7 +9,7 @@ import { CELL, type CellOptions, createCells } from './cells.ts'
 import { enterCellCommand } from './isolation.ts'
 import { findOwnProcesses, placeOf } from './own-processes.ts'
 import type { DamagedRecord, Runtime, ServiceSpec, ServiceStatus, Slot, StopSpec } from './runtime.ts'
-import { parseServiceKey, serviceKey, specHash } from './runtime.ts'
+import { LOOPBACK, parseServiceKey, serviceKey, specHash } from './runtime.ts'
 
 type RuntimePorts = Pick<Ports, 'files' | 'processes' | 'clock' | 'network'>
 
@@ -53,7 +53,7 @@ function programMissing(file: string): AppError {
   })
 }
 
-type PlacedCommand = Pick<DetachedCommand, 'file' | 'args' | 'cwd' | 'owner' | 'forks'>
+type PlacedCommand = Pick<DetachedCommand, 'file' | 'args' | 'env' | 'cwd' | 'owner' | 'forks'>
 
 /** Service part of the label of a one-off command; who waits for it follows, as {@link callerOf} names it. */
 const RUN_PREFIX = 'run@'
@@ -84,13 +84,17 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
   ): Promise<PlacedCommand> {
     const { owner, cwd, isolation } = spec
     const [file, ...args] = command
-    if (!isolation) return { file, args, cwd, ...(owner ? { owner } : {}) }
+    const plain = { file, args, cwd, env: spec.env, ...(owner ? { owner } : {}) }
+    if (!isolation) return plain
     if (!cells) throw new Error(`nothing is set up to keep ${spec.app} from the outside`)
     // What goes inside would only end there, with an exit code of its own.
     if (file.startsWith('/') && !(await files.stat(file))) throw programMissing(file)
-    const pid = await cells.open(spec, isolation)
+    const { pid, smtpPort } = await cells.open(spec, isolation)
+    // Only the cell knows where it takes mail; no setting of the application leads it elsewhere.
+    const env = { ...spec.env, SMTP_URL: `smtp://${LOOPBACK}:${smtpPort}` }
+    if (pid === undefined) return { ...plain, env }
     const [way, ...words] = enterCellCommand(pid, owner, cwd, command, use)
-    return { file: way, args: words, cwd: '/', forks: true }
+    return { file: way, args: words, cwd: '/', env, forks: true }
   }
 
   /** Records as they were last read, by path: what is damaged later can be written anew. */
@@ -198,7 +202,6 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
       await files.makeFolder(join(spec.logFile, '..'))
       const identity = await processes.start({
         ...(await placed(spec, spec.command, { ownGroup: true })),
-        env: spec.env,
         logFile: spec.logFile,
         label: {
           appliance: options.applianceId,
@@ -261,7 +264,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
           ...where,
           // Found again, and ended, when the one who waits for it dies: see endLeftovers.
           env: {
-            ...spec.env,
+            ...where.env,
             CARETAKER_LABEL: `${options.applianceId}/${spec.app}/${RUN_PREFIX}${await callerOf(files, options.pid)}/${place}`,
           },
           timeoutMs: runOptions.timeoutMs,
@@ -298,6 +301,10 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
       if (goesOn) await writeJsonDurably(files, file, record)
       else await files.sync(options.folder)
       return goesOn
+    },
+
+    async cell(app) {
+      return cells?.status(app)
     },
 
     runInside(spec, command, runOptions, signal) {

@@ -2,7 +2,7 @@ import { hashOf } from '@caretaker/kernel/json.ts'
 import { type MaybeSecret, Secret } from '@caretaker/kernel/secrets.ts'
 import type { Owner } from '@caretaker/ports/files.ts'
 import type { Command, CommandResult, ProcessExit, ProcessIdentity } from '@caretaker/ports/process.ts'
-import type { Isolation } from './isolation.ts'
+import type { CellStatus, Isolation } from './isolation.ts'
 
 /** The name that stands for the appliance itself where an application's name is asked for. */
 export const APPLIANCE = '-'
@@ -178,6 +178,8 @@ export interface Runtime {
     options: { readonly timeoutMs: number },
     signal: AbortSignal,
   ): Promise<CommandResult>
+  /** What keeps the services of a clone in, and takes its mail; undefined while none of them runs. */
+  cell(app: string): Promise<CellStatus | undefined>
   /** Brings the log files up to date where services do not write to them by themselves. */
   gatherLogs(): Promise<void>
   /**

@@ -1,8 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { pipeline } from 'node:stream'
-import { type CellMount, type CellOrder, cellMounts } from '@caretaker/appliance/runtime/isolation.ts'
+import {
+  type CellMount,
+  type CellOrder,
+  cellMounts,
+  SMTP_PORT,
+} from '@caretaker/appliance/runtime/isolation.ts'
 import { LOOPBACK } from '@caretaker/appliance/runtime/runtime.ts'
 import { giveUpRights } from './give-up-rights.ts'
 import type { InsideMessage, OutsideMessage } from './messages.ts'
@@ -15,6 +20,7 @@ export async function runInsideCell(order: CellOrder): Promise<void> {
   const gone = new Promise<void>((resolve) => process.on('disconnect', resolve))
   try {
     run('ip', ['link', 'set', 'lo', 'up'])
+    await takeMail()
     arrange(order)
     if (order.owner) giveUpRights(order.owner)
   } catch (error) {
@@ -27,6 +33,21 @@ export async function runInsideCell(order: CellOrder): Promise<void> {
   const ready: InsideMessage = { kind: 'ready' }
   process.send?.(ready)
   await gone
+}
+
+/** Listens where programs look for the mail server of their machine, which only root may, and passes clients on. */
+async function takeMail(): Promise<void> {
+  const server = createServer({ pauseOnConnect: true }, (client) => {
+    client.on('error', () => client.destroy())
+    const message: InsideMessage = { kind: 'mail' }
+    process.send?.(message, client, {}, (error) => {
+      if (error) client.destroy()
+    })
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(SMTP_PORT, LOOPBACK, resolve)
+  })
 }
 
 function handOver(connection: Socket, port: number): void {

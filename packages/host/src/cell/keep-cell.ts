@@ -1,8 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { rm } from 'node:fs/promises'
-import { type CellOrder, type CellStatus, makeCellCommand } from '@caretaker/appliance/runtime/isolation.ts'
+import { rm, writeFile } from 'node:fs/promises'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import {
+  type CellOrder,
+  type CellStatus,
+  MAIL_KEY_FILE,
+  makeCellCommand,
+  SMTP_PORT,
+} from '@caretaker/appliance/runtime/isolation.ts'
+import { LOOPBACK } from '@caretaker/appliance/runtime/runtime.ts'
 import { jsonAnswer, type ServedRequest, serveHttp } from '../http-server.ts'
+import { MailBox } from '../mail/mail-box.ts'
+import { serveMailPages } from '../mail/mail-pages.ts'
+import { MailSink } from '../mail/mail-sink.ts'
 import { listPids, readStat } from '../proc.ts'
 import { CellPorts } from './cell-ports.ts'
 import { giveUpRights } from './give-up-rights.ts'
@@ -17,38 +30,92 @@ export interface CellPlace {
 const BODY_LIMIT_BYTES = 64 * 1024
 
 /**
- * Makes a cell and keeps it until `signal` fires or its first process ends; then all that runs inside has ended. As
- * root it gives up its rights as soon as the cell is there, and is the user of the services from then on.
+ * Makes a cell and keeps it until `signal` fires or its first process ends; then all that runs inside has ended. Takes its
+ * mail and shows it. As root it gives up its rights as soon as the cell is there, and is the user of the services from then
+ * on. An open cell is the mail alone.
  * @throws Error when the machine does not allow it; what was refused stands in standard error
  */
 export async function keepCell({ socket, order }: CellPlace, signal: AbortSignal): Promise<void> {
-  const isRoot = process.getuid?.() === 0
-  if (isRoot && !order.owner) throw new Error('a cell that root makes needs a user')
+  if (process.getuid?.() === 0 && !order.owner) throw new Error('a cell that root makes needs a user')
   await rm(socket, { force: true })
+  const box = new MailBox(order.mailFolder)
+  const sink = new MailSink(box)
+  await using cell = order.open ? openCell(signal) : await closedCell(order, sink, signal)
+  const smtpPort = order.open ? await sink.listen(LOOPBACK) : SMTP_PORT
+  const { ports } = cell
+  let mailPagePort = 0
+  const status = (): CellStatus => ({
+    ...(cell.pid === undefined ? {} : { pid: cell.pid }),
+    ports: ports?.list() ?? [],
+    smtpPort,
+    mailPagePort,
+  })
+  // Its folder may be ours alone: while we are root still.
+  const listening = Promise.withResolvers<void>()
+  await using _control = await serveHttp({
+    at: { path: socket },
+    bodyLimitBytes: BODY_LIMIT_BYTES,
+    answer: async (request) => {
+      await listening.promise
+      if (request.path === '/open') await ports?.open(portsOf(request))
+      if (request.path === '/close') ports?.close(portsOf(request))
+      return jsonAnswer(200, status())
+    },
+  })
+  if (order.owner) giveUpRights(order.owner)
+  await using pages = await serveMailPages(order.name, box, await newKey(order.mailFolder))
+  mailPagePort = pages.port
+  listening.resolve()
+  await cell.ended
+}
+
+interface Cell extends AsyncDisposable {
+  readonly pid?: number
+  readonly ports?: CellPorts
+  /** Resolves when nothing runs inside any more, or the signal has fired. */
+  readonly ended: Promise<unknown>
+}
+
+function openCell(signal: AbortSignal): Cell {
+  const ended = signal.aborted ? Promise.resolve() : once(signal, 'abort')
+  return { ended, async [Symbol.asyncDispose]() {} }
+}
+
+async function closedCell(order: CellOrder, sink: MailSink, signal: AbortSignal): Promise<Cell> {
+  const isRoot = process.getuid?.() === 0
   const [file = '', ...args] = makeCellCommand(isRoot, [...order.program, '--order', JSON.stringify(order)])
-  const cell = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  const ended = once(cell, 'exit')
-  const stop = () => cell.kill('SIGKILL')
+  const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const ended = once(child, 'exit')
+  const stop = () => child.kill('SIGKILL')
   signal.addEventListener('abort', stop, { once: true })
+  child.on('message', (message: InsideMessage, client: Socket | undefined) => {
+    if (!isFromInside(message, 'mail') || !client) return
+    client.on('error', () => client.destroy())
+    sink.serve(client)
+  })
   try {
-    await readyInside(cell, ended)
-    const pid = await firstProcess(cell)
-    const ports = new CellPorts(cell)
-    const status = (): CellStatus => ({ pid, ports: ports.list() })
-    await using _control = await serveHttp({
-      at: { path: socket },
-      bodyLimitBytes: BODY_LIMIT_BYTES,
-      answer: async (request) => {
-        if (request.path === '/open') await ports.open(portsOf(request))
-        if (request.path === '/close') ports.close(portsOf(request))
-        return jsonAnswer(200, status())
+    await readyInside(child, ended)
+    return {
+      pid: await firstProcess(child),
+      ports: new CellPorts(child),
+      ended,
+      async [Symbol.asyncDispose]() {
+        stop()
       },
-    })
-    if (order.owner) giveUpRights(order.owner)
-    await ended
-  } finally {
+    }
+  } catch (error) {
     stop()
+    throw error
   }
+}
+
+/** What opens the page of the mails, as long as this cell is there. */
+async function newKey(folder: string): Promise<string> {
+  const key = randomBytes(24).toString('base64url')
+  const path = join(folder, MAIL_KEY_FILE)
+  await rm(path, { force: true })
+  await writeFile(path, key, { mode: 0o600, flag: 'wx' })
+  return key
 }
 
 function portsOf({ body }: ServedRequest): readonly number[] {

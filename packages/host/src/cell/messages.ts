@@ -1,5 +1,6 @@
 /** What the two processes of a cell tell each other; `to` comes with the connection itself. */
-export type InsideMessage = { readonly kind: 'ready' }
+/** `mail` comes with a connection to the sink. */
+export type InsideMessage = { readonly kind: 'ready' } | { readonly kind: 'mail' }
 export type OutsideMessage = {
   readonly kind: 'to'
   /** TCP port inside that the connection is for. */

@@ -184,6 +184,9 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
   return {
     kind: 'docker',
 
+    // Containers of clones are kept in by their network.
+    cell: async () => undefined,
+
     async start(spec) {
       const contained = containedSpec(spec)
       const present = await find(spec.app, spec.service, spec.slot)

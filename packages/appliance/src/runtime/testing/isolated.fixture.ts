@@ -65,6 +65,7 @@ export async function makeIsolatedWorld(): Promise<IsolatedWorld> {
         { path: readOnly, writable: false },
         { path: dirname(process.execPath), writable: false },
       ],
+      mailFolder: join(base, 'mail'),
       ports: [],
     },
     everything,
