@@ -188,6 +188,20 @@ describe('after a crash', () => {
     expect(await checkPostgres(lab.ports.databases, lab.superuser(cluster))).toEqual({ state: 'ready' })
   })
 
+  test('nor is one whose lock names a process of elsewhere, as that of a server in a container does', async () => {
+    const cluster = await newCluster()
+    const identity = await lab.start(cluster)
+    const lock = `${cluster.dataFolder}/postmaster.pid`
+    const text = (await lab.ports.files.readText(lock)) ?? ''
+    await lab.ports.files.write(lock, text.replace(/^\d+/, '1'), 0o600)
+    await expect(lab.start({ ...cluster, runFolder: `${cluster.runFolder}-other` })).rejects.toMatchObject({
+      code: 'POSTGRES_START_FAILED',
+      why: expect.stringContaining('runs on'),
+    })
+    expect(await lab.ports.processes.isAlive(identity)).toBe(true)
+    expect(await checkPostgres(lab.ports.databases, lab.superuser(cluster))).toEqual({ state: 'ready' })
+  })
+
   test('a checkpoint leaves the recovery little to do', async () => {
     const cluster = await newCluster()
     await lab.start(cluster)

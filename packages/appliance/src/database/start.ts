@@ -9,7 +9,7 @@ import { waitForPostgres } from './health.ts'
 import { assertCluster } from './inspect.ts'
 import type { PostgresPrograms } from './programs.ts'
 import { makeRunFolder } from './run-folder.ts'
-import { removeStaleLocks } from './stale-locks.ts'
+import { assertUnused, removeStaleLocks } from './stale-locks.ts'
 import { stopCluster } from './stop.ts'
 
 export type ServerPorts = Pick<Ports, 'files' | 'processes' | 'databases' | 'clock'>
@@ -47,7 +47,7 @@ export async function startCluster(
 ): Promise<ProcessIdentity> {
   const launcher = options.launcher ?? directLauncher(ports, programs, cluster)
   for (let attempt = 0; ; attempt++) {
-    await prepareStart(ports.files, cluster)
+    await prepareStart(ports, cluster)
     const identity = await launcher.start()
     try {
       await waitForPostgres(ports, { ...cluster, identity }, superuser, {
@@ -71,11 +71,13 @@ export async function startCluster(
  * @throws AppError DATABASE_ABSENT, POSTGRES_MAJOR_MISMATCH, SOCKET_PATH_TOO_LONG; POSTGRES_START_FAILED when a
  *   server runs on the data, or its folders are not as Postgres wants them
  */
-export async function prepareStart(files: Ports['files'], cluster: Cluster): Promise<void> {
+export async function prepareStart(ports: Pick<Ports, 'files' | 'clock'>, cluster: Cluster): Promise<void> {
+  const { files } = ports
   assertSocketPath(cluster.runFolder)
   await assertCluster(files, cluster)
   await assertFolders(files, cluster)
   await makeRunFolder(files, cluster)
+  await assertUnused(ports, cluster)
   await removeStaleLocks(files, cluster)
 }
 

@@ -7,7 +7,7 @@ import { assertCluster } from './inspect.ts'
 import type { PostgresPrograms } from './programs.ts'
 import { makeRunFolder } from './run-folder.ts'
 import { scramVerifier } from './scram.ts'
-import { removeStaleLocks } from './stale-locks.ts'
+import { assertUnused, removeStaleLocks } from './stale-locks.ts'
 
 /**
  * Sets the password of our superuser in a cluster that is not running. For data that knows another one: an older
@@ -15,7 +15,7 @@ import { removeStaleLocks } from './stale-locks.ts'
  * @throws AppError DATABASE_ABSENT, POSTGRES_MAJOR_MISMATCH, POSTGRES_START_FAILED, COMMAND_FAILED
  */
 export async function resetSuperuserPassword(
-  ports: Pick<Ports, 'files' | 'processes'>,
+  ports: Pick<Ports, 'files' | 'processes' | 'clock'>,
   programs: PostgresPrograms,
   cluster: Cluster,
   password: Secret,
@@ -23,6 +23,7 @@ export async function resetSuperuserPassword(
   await assertCluster(ports.files, cluster)
   // Its server in a container sees it at the same path.
   await makeRunFolder(ports.files, cluster)
+  await assertUnused(ports, cluster)
   await removeStaleLocks(ports.files, cluster)
   const verifier = quoteLiteral(scramVerifier(password).reveal())
   const sql = `ALTER ROLE ${quoteIdentifier(SUPERUSER)} PASSWORD ${verifier}`

@@ -20,11 +20,13 @@ export async function writeSecretFiles(appliance: Appliance, application: Applic
   for (const { name, source } of application.secrets) {
     const path = join(folder, name)
     const value = secretValue(appliance, application, source).reveal()
-    if ((await files.readText(path)) === value) continue
-    await files.remove(`${path}.tmp`)
     // A container reads its own ones as whatever user its image has; the folder around keeps all others out.
     const isContained = appliance.runtime.kind === 'docker'
-    await files.write(`${path}.tmp`, value, isContained ? 0o444 : 0o400)
+    const mode = isContained ? 0o444 : 0o400
+    // One that was written for the other runtime could not be read.
+    if ((await files.stat(path))?.mode === mode && (await files.readText(path)) === value) continue
+    await files.remove(`${path}.tmp`)
+    await files.write(`${path}.tmp`, value, mode)
     if (isContained) await files.setMode(`${path}.tmp`, 0o444)
     else if (appliance.serviceUser) await files.setOwner(`${path}.tmp`, appliance.serviceUser)
     await files.rename(`${path}.tmp`, path)

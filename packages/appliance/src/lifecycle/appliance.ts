@@ -17,6 +17,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { createStorage } from '../storage/create-storage.ts'
 import type { Storage } from '../storage/storage.ts'
 import { listClones } from './clone-records.ts'
+import { engineBefore } from './engine-before.ts'
 import { type Folders, foldersOf } from './folders.ts'
 import { memoryFolder } from './memory-folder.ts'
 import { dockerOptions } from './release-images.ts'
@@ -85,7 +86,7 @@ export async function openAppliance(
     configFile,
     folders,
     serviceUser,
-    runtime: openRuntime(around, config, folders),
+    runtime: await openRuntime(around, config, folders),
     storage: createStorage(config.storage.backend, ports, {
       root: folders.data,
       ...(serviceUser ? { owner: serviceUser } : {}),
@@ -98,27 +99,27 @@ export async function openAppliance(
   }
 }
 
-function openRuntime(
-  { ports, pid, programs, stateFolder }: Surrounding,
-  config: Config,
-  folders: Folders,
-): Runtime {
+async function openRuntime(around: Surrounding, config: Config, folders: Folders): Promise<Runtime> {
+  const { ports, pid, programs, stateFolder } = around
   const own = createProcessRuntime(ports, {
     applianceId: config.id,
     folder: folders.processes,
     pid,
     cells: { program: [programs.node, programs.main, 'cell'], runFolder: folders.run },
   })
-  if (config.runtime === 'process') return own
+  const before = config.runtime === 'process' ? await engineBefore(around) : undefined
+  if (config.runtime === 'process' && !before) return own
+  const { environment } = dockerOptions({ config, programs, stateFolder })
   const containers = createDockerRuntime(ports, {
-    ...dockerOptions({ config, programs, stateFolder }),
+    socket: before?.socket ?? config.docker.socket,
+    environment,
     applianceId: config.id,
     folder: folders.containers,
     // No application can have this name.
     secretFolder: join(folders.secrets, '.containers'),
     pid,
   })
-  return createMixedRuntime(own, containers)
+  return createMixedRuntime(own, containers, config.runtime)
 }
 
 /** A runner over this state folder. `registry` must know the kinds of the plans it is given. */

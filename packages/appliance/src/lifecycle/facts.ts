@@ -41,6 +41,8 @@ export interface Facts {
   readonly failures: Readonly<Record<string, Failure>>
   /** The operation under way. Applications that are up are served meanwhile, unless `serving` is false. */
   readonly activity: Activity | undefined
+  /** The engine that may hold containers of ours, and the boot in which anything was last started there. */
+  readonly engine?: { readonly socket: string; readonly bootId: string } | undefined
 }
 
 const INITIAL: Facts = {

@@ -128,6 +128,22 @@ describe('a record of a process that is damaged while it runs', () => {
   })
 })
 
+it.each(['worker', 'postgres'])(
+  'starts %s, of which the runtime knows nothing, and says that it is missing',
+  async (service) => {
+    const { appliance } = await lab.open()
+    await appliance.runtime.stop('shop', service)
+    expect(await state()).toMatchObject({
+      state: 'degraded',
+      exit_code: 3,
+      parts: [{ part: 'shop', reason: `the service ${service} does not run` }],
+    })
+    const done = await tendUntil((so) => so.length > 0)
+    expect(done).toMatchObject([{ app: 'shop', service, did: 'started it again' }])
+    expect(await state()).toMatchObject({ state: 'running', parts: [] })
+  },
+)
+
 it('leaves it to whoever holds the lock, and does it afterwards', async () => {
   const { appliance } = await lab.open()
   const claim = { actor: appliance.actor, purpose: 'test', pid: process.pid }

@@ -1,24 +1,24 @@
 import { type ErrorReport, isAppError, messageOf, toAppError } from '@caretaker/kernel/errors.ts'
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
-import { serviceNamed } from '../application/application.ts'
 import { CRASH_LIMIT, decideRestart } from '../runtime/backoff.ts'
 import { lastWords } from '../runtime/logs.ts'
 import { APPLIANCE, type ServiceStatus, serviceKey } from '../runtime/runtime.ts'
-import { POSTGRES_SERVICE, startDatabase } from './app-database.ts'
+import { POSTGRES_SERVICE } from './app-database.ts'
 import { readAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
-import { writeSecretFiles } from './app-secrets.ts'
 import { type Appliance } from './appliance.ts'
 import { wayBackOf } from './crash-loop-return.ts'
 import { addFailure, clearFailure, type Facts, readFacts, replaceFailure, updateFacts } from './facts.ts'
 import { serviceLog } from './folders.ts'
-import { CADDY_SERVICE, caddySpec, GATEWAY_SERVICE, gatewaySpec } from './gateway-service.ts'
+import { GATEWAY_SERVICE } from './gateway-service.ts'
+import { knownServices, withoutPortLost } from './known-services.ts'
 import { learnSecrets } from './learn-secrets.ts'
 import { asGuest } from './lock-guests.ts'
+import { isMoved, missingServices, readingOnce } from './missing-services.ts'
 import { isGatewayCurrent, refreshGateway } from './refresh-gateway.ts'
-import { ensurePorts, foreignHolder } from './service-ports.ts'
-import { serviceSpec } from './service-specs.ts'
+import { foreignHolder } from './service-ports.ts'
+import { startAgain } from './start-again.ts'
 
 /** A service that has run this long after a crash loop is taken for cured. */
 const CURED_MS = MINUTE_MS
@@ -34,6 +34,12 @@ interface Trouble {
   running: { readonly pid: number; readonly sinceMs: number } | undefined
   /** A start that failed may leave nothing the runtime knows of; this stands for it. */
   last: ServiceStatus
+}
+
+/** The services for which something has to be done, and whether those in the engine could not be asked for. */
+interface Due {
+  readonly due: readonly ServiceStatus[]
+  readonly isEngineAway: boolean
 }
 
 /** Something that was done to keep the appliance up, for the log of the daemon. */
@@ -60,15 +66,24 @@ export class UpKeeper {
   /** What the gateway shows may be out of date: it did not take the last change. */
   #isGatewayBehind = false
   #addresses: string | undefined
+  /** At the last look the engine could not be asked: what has ended when it can be again is not its own fault. */
+  #wasEngineAway = false
+  readonly #read = readingOnce()
+  /** Services that should run and of which nothing is known: they have not ended, so no end is counted. */
+  #missing = new Set<string>()
 
   async tend(
     appliance: Appliance,
     signal: AbortSignal,
     { mayBegin }: { readonly mayBegin: () => boolean } = { mayBegin: () => true },
   ): Promise<readonly KeptUp[]> {
-    const due = await this.#due(appliance)
+    const { due, isEngineAway } = await this.#due(appliance)
+    if (isEngineAway) this.#wasEngineAway = true
     const isQuiet = !this.#isGatewayBehind && (await damagedNow(appliance)).length === 0
-    if (isQuiet && due.length === 0) return []
+    if (isQuiet && due.length === 0) {
+      this.#wasEngineAway = isEngineAway
+      return []
+    }
     const { ports, stateFolder, actor, pid } = appliance
     // While a job of an application holds the lock for us, services are looked after all the same.
     const asTheirGuest = asGuest(stateFolder, () => this.#tendLocked(appliance, signal))
@@ -90,7 +105,7 @@ export class UpKeeper {
   async #tendLocked(appliance: Appliance, signal: AbortSignal): Promise<readonly KeptUp[]> {
     const done: KeptUp[] = await this.#mendRecords(appliance)
     // Looked at anew: what was there before the lock was taken may have been changed by its last holder.
-    const due = await this.#due(appliance)
+    const { due, isEngineAway } = await this.#due(appliance)
     // Nothing is handed any more to a port whose service has ended: another program may take it.
     if (due.some(({ state }) => state === 'ended')) await this.#refreshGateway(appliance)
     for (const status of due) {
@@ -101,6 +116,7 @@ export class UpKeeper {
       if (event) done.push(event)
     }
     if (done.length > 0 || this.#isGatewayBehind) await this.#refreshGateway(appliance)
+    this.#wasEngineAway = isEngineAway
     return done
   }
 
@@ -112,7 +128,14 @@ export class UpKeeper {
       const because = `its record ${file} was damaged (STATE_DAMAGED) and is set aside as ${file}.damaged`
       if (await appliance.runtime.mend(record)) done.push({ app, service, did: 'has a new record', because })
       else {
-        const unknown = { releaseId: '', pid: 0, startedAt: '', specHash: '', state: 'ended' } as const
+        const unknown = {
+          runtime: 'process',
+          releaseId: '',
+          pid: 0,
+          startedAt: '',
+          specHash: '',
+          state: 'ended',
+        } as const
         const logFile = serviceLog(appliance.folders, app, service)
         this.#troubleOf({ app, service, slot, logFile, ...unknown })
         done.push({ app, service, did: 'noticed its end', because })
@@ -133,18 +156,21 @@ export class UpKeeper {
   }
 
   /** The services for which something has to be done now. Takes note of what nobody wants up any more. */
-  async #due(appliance: Appliance): Promise<readonly ServiceStatus[]> {
+  async #due(appliance: Appliance): Promise<Due> {
     const facts = await readFacts(appliance.ports.files, appliance.stateFolder)
-    const known = await knownServices(appliance)
+    const { known, isEngineAway } = await knownServices(appliance)
     if (this.#hasMoved(known)) this.#isGatewayBehind = true
     const due: ServiceStatus[] = []
-    for (const status of [...(await withoutPortLost(appliance, known)), ...this.#lost(known)]) {
+    const lost = isEngineAway ? [] : await this.#lost(appliance, facts, known)
+    const moved = new Set(known.filter((status) => isMoved(appliance, status)).map(({ app }) => app))
+    for (const status of [...(await withoutPortLost(appliance, known)), ...lost]) {
+      if (moved.has(status.app)) continue
       if (!(await this.#isWanted(appliance, facts, status))) this.#troubles.delete(keyOf(status))
       else if (this.#isDue(appliance, status)) due.push(status)
     }
     // A service may need its database: that first.
     const order = (status: ServiceStatus) => (status.service === POSTGRES_SERVICE ? 0 : 1)
-    return due.toSorted((a, b) => order(a) - order(b))
+    return { due: due.toSorted((a, b) => order(a) - order(b)), isEngineAway }
   }
 
   /** Whether a service is reached elsewhere than at the last look, whoever started it again. */
@@ -155,10 +181,19 @@ export class UpKeeper {
     return hasMoved
   }
 
-  /** Services whose last start failed so that the runtime does not know them any more. */
-  #lost(known: readonly ServiceStatus[]): readonly ServiceStatus[] {
+  /** Services that the runtime does not know any more: their last start failed, or they should run and do not. */
+  async #lost(
+    appliance: Appliance,
+    facts: Facts,
+    known: readonly ServiceStatus[],
+  ): Promise<readonly ServiceStatus[]> {
     const there = new Set(known.map(keyOf))
-    return [...this.#troubles.values()].map(({ last }) => last).filter((last) => !there.has(keyOf(last)))
+    const troubles = [...this.#troubles.values()].filter(({ last }) => !there.has(keyOf(last)))
+    const failed = troubles.filter(({ couldNotStart }) => couldNotStart).map(({ last }) => last)
+    const missing = await missingServices(appliance, facts, [...known, ...failed], this.#read(appliance))
+    this.#missing = new Set(missing.map(keyOf))
+    const others = troubles.map(({ last }) => last).filter((last) => !this.#missing.has(keyOf(last)))
+    return [...others, ...missing]
   }
 
   #isDue({ ports: { clock } }: Appliance, status: ServiceStatus): boolean {
@@ -209,8 +244,12 @@ export class UpKeeper {
     if (foreign !== undefined) this.#isGatewayBehind = true
     const also = foreign === undefined ? '' : `; ${foreign}`
     if (trouble.restartAtMs === undefined) {
-      trouble.endedAtMs = [...trouble.endedAtMs.slice(-CRASH_LIMIT), nowMs]
-      const decision = decideRestart(trouble.endedAtMs, nowMs)
+      const excuse = this.#excuseOf(status)
+      if (excuse === undefined) trouble.endedAtMs = [...trouble.endedAtMs.slice(-CRASH_LIMIT), nowMs]
+      const decision =
+        excuse === undefined
+          ? decideRestart(trouble.endedAtMs, nowMs)
+          : ({ action: 'restart', afterMs: 0, because: excuse } as const)
       trouble.restartAtMs = nowMs + decision.afterMs
       trouble.because = `${decision.because}${also}`
       if (decision.action === 'restart' && decision.afterMs > 0) {
@@ -228,10 +267,18 @@ export class UpKeeper {
       trouble.couldNotStart = false
       return { app, service, did: 'started it again', because: trouble.because }
     } catch (error) {
+      // The engine has gone meanwhile: nothing is said about the service by that.
+      if (isAppError(error, 'ENGINE_UNREACHABLE')) return undefined
       trouble.couldNotStart = true
       await this.#fail(appliance, app, error)
       return { app, service, did: 'could not start it', because: messageOf(error) }
     }
+  }
+
+  /** Why a service does not run without having ended by itself. */
+  #excuseOf(status: ServiceStatus): string | undefined {
+    if (this.#missing.has(keyOf(status))) return 'it should run, and did not'
+    return this.#wasEngineAway && status.app !== APPLIANCE ? 'the container engine was away' : undefined
   }
 
   async #recovered(appliance: Appliance, status: ServiceStatus): Promise<KeptUp | undefined> {
@@ -333,53 +380,3 @@ const keyOf = ({ app, service, slot }: ServiceStatus) => `${app}/${serviceKey(se
 
 /** The gateway's trouble is its own part: the applications behind it are not at fault. */
 const partOf = (app: string) => (app === APPLIANCE ? 'gateway' : app)
-
-/** While the engine cannot be asked, what it runs is left alone; it is looked at when it answers again. */
-async function knownServices({ runtime }: Appliance): Promise<readonly ServiceStatus[]> {
-  try {
-    return await runtime.list()
-  } catch (error) {
-    if (!isAppError(error, 'ENGINE_UNREACHABLE')) throw error
-    const own = [GATEWAY_SERVICE, CADDY_SERVICE].map((service) => runtime.status(APPLIANCE, service))
-    return (await Promise.all(own)).filter((status) => status !== undefined)
-  }
-}
-
-/** One whose port another user has taken serves nobody: for what is to be done it counts as ended. */
-async function withoutPortLost(
-  appliance: Appliance,
-  known: readonly ServiceStatus[],
-): Promise<readonly ServiceStatus[]> {
-  return Promise.all(
-    known.map(async (status): Promise<ServiceStatus> => {
-      const foreign = await foreignHolder(appliance, status.app, status.service, status.slot)
-      return foreign === undefined ? status : { ...status, state: 'ended' }
-    }),
-  )
-}
-
-async function startAgain(
-  appliance: Appliance,
-  { app, service }: ServiceStatus,
-  signal: AbortSignal,
-): Promise<void> {
-  const { ports, runtime, folders } = appliance
-  if (app === APPLIANCE && service === GATEWAY_SERVICE) return runtime.start(gatewaySpec(appliance))
-  if (app === APPLIANCE && service === CADDY_SERVICE) return runtime.start(caddySpec(appliance))
-  if (service === POSTGRES_SERVICE) return startDatabase(appliance, app, signal)
-  const before = await readAppRecord(ports.files, folders.apps, app)
-  const loaded = await loadRelease(appliance, app, before.releaseId ?? '')
-  const { application } = loaded
-  await writeSecretFiles(appliance, application)
-  const { slot } = before
-  const record = await ensurePorts(appliance, application, slot)
-  const start = async (name: string) =>
-    runtime.start(await serviceSpec(appliance, loaded, record, serviceNamed(application, name)))
-  await start(service)
-  const key = serviceKey(service, slot)
-  if (record.ports[key] === before.ports[key]) return
-  // The others know the address that it had.
-  for (const { name } of application.services) {
-    if (name !== service && (await runtime.status(app, name, slot))?.state === 'running') await start(name)
-  }
-}

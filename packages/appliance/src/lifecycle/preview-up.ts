@@ -5,7 +5,7 @@ import type { Appliance } from './appliance.ts'
 import { unservableBecause } from './check-config.ts'
 import { factsOfBefore } from './facts-of-before.ts'
 import { applianceSteps, planApp, planBase, planFront } from './plan-up.ts'
-import { stopPlans, strayPlans, strayServices } from './stop-apps.ts'
+import { movedPlans, stopPlans, strayPlans, strayServices } from './stop-apps.ts'
 import { assertNoUnfinishedUpdate } from './unfinished-update.ts'
 import type { UpOptions } from './up.ts'
 import { wantedRelease } from './wanted-release.ts'
@@ -24,7 +24,7 @@ export async function previewUp(
     return [{ ...front, steps: [...front.steps, blockedStep('appliance/recover', unservable)] }]
   }
   const base = planBase(appliance, facts, options.firstStart)
-  const plans = [base, ...(await strayPlans(appliance))]
+  const plans = [base, ...(await movedPlans(appliance)), ...(await strayPlans(appliance))]
   const idle = appliance.config.standby !== false || facts.manual !== undefined
   if (idle) plans.push(...(await stopPlans(appliance)))
   const previews = await inTurn(plans, (plan) => previewPlan(registry, plan, signal))

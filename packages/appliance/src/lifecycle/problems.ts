@@ -9,8 +9,9 @@ import type { StorageSpace } from '../storage/storage.ts'
 import type { Appliance } from './appliance.ts'
 import { type PartProblem, START_DAEMON } from './appliance-state.ts'
 import { lostStorage } from './check-storage.ts'
-import { readFacts } from './facts.ts'
+import { type Facts, readFacts } from './facts.ts'
 import { CADDY_SERVICE, GATEWAY_SERVICE } from './gateway-service.ts'
+import { isMoved, missingServices, readingOnce } from './missing-services.ts'
 import { foreignHolder } from './service-ports.ts'
 import { stateDiskTroubles } from './state-disk.ts'
 
@@ -19,7 +20,7 @@ async function listServices(
   { runtime }: Appliance,
   problems: PartProblem[],
   since: string,
-): Promise<readonly ServiceStatus[]> {
+): Promise<readonly ServiceStatus[] | undefined> {
   try {
     return await runtime.list()
   } catch (error) {
@@ -32,8 +33,36 @@ async function listServices(
       next,
       since,
     })
-    return []
+    return undefined
   }
+}
+
+/** What should run and does not, unless an operation is at it; and what runs as something else than the config says. */
+async function missingProblems(
+  appliance: Appliance,
+  facts: Facts,
+  known: readonly ServiceStatus[],
+  since: string,
+): Promise<readonly PartProblem[]> {
+  if (await findLockHolder(appliance.ports, appliance.stateFolder)) return []
+  const moved = new Set(known.filter((status) => isMoved(appliance, status)).map(({ app }) => app))
+  const missing = await missingServices(appliance, facts, known, readingOnce()(appliance))
+  return [
+    ...[...moved].map((part) => ({
+      part,
+      code: 'CONFIG_NOT_APPLIED',
+      reason: `it still runs ${appliance.runtime.kind === 'docker' ? 'as processes' : 'in containers'}, and the config says "runtime: ${appliance.runtime.kind}"`,
+      next: '"caretaker up" stops it and starts it as the config says',
+      since,
+    })),
+    ...missing.map(({ app, service }) => ({
+      part: app,
+      code: 'SERVICE_START_FAILED',
+      reason: `the service ${service} does not run`,
+      next: `The daemon starts it in a moment; without one, "caretaker up" does. "caretaker logs ${app} ${service}" tells what it wrote last`,
+      since,
+    })),
+  ]
 }
 
 /** What does not work right now although no operation failed: the parts that make the appliance degraded. */
@@ -90,7 +119,9 @@ export async function seenProblems(
       since,
     })
   }
-  for (const found of await listServices(appliance, problems, since)) {
+  const services = await listServices(appliance, problems, since)
+  if (services) problems.push(...(await missingProblems(appliance, facts, services, since)))
+  for (const found of services ?? []) {
     if (found.app === APPLIANCE) continue
     if (found.state === 'running') {
       const foreign = await foreignHolder(appliance, found.app, found.service, found.slot)

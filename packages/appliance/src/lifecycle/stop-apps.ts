@@ -6,6 +6,7 @@ import { APPLIANCE, parseServiceKey, serviceKey } from '../runtime/runtime.ts'
 import { POSTGRES_SERVICE } from './app-database.ts'
 import { loadRelease } from './app-release.ts'
 import { type Appliance, runnerFor } from './appliance.ts'
+import { isMoved } from './missing-services.ts'
 import { applianceSteps, planStopApp, type WantedRelease } from './plan-up.ts'
 
 /**
@@ -47,6 +48,24 @@ export async function strayPlans(appliance: Appliance): Promise<readonly Plan[]>
     const purpose = `stop ${app}, which the config does not name any more`
     return planStopApp(appliance, app, services, { database: true, purpose })
   })
+}
+
+/**
+ * How applications are stopped of which anything runs as something else than the config says: it was changed meanwhile.
+ * Whole: two databases on the same data would end it, and secrets lie differently for processes and containers.
+ */
+export async function movedPlans(appliance: Appliance): Promise<readonly Plan[]> {
+  const { runtime, config } = appliance
+  const moved = new Set(
+    (await runtime.list()).filter((status) => isMoved(appliance, status)).map(({ app }) => app),
+  )
+  const purpose = (app: string) =>
+    `stop ${app}, which runs ${runtime.kind === 'docker' ? 'as processes' : 'in containers'} from before the config said "runtime: ${runtime.kind}"`
+  return [...(await runningServices(appliance))]
+    .filter(([app]) => moved.has(app) && config.applications[app])
+    .map(([app, services]) =>
+      planStopApp(appliance, app, services, { database: true, purpose: purpose(app) }),
+    )
 }
 
 /** Services of an application that run and are none of the release it shall run, as `serviceKey`s. */

@@ -1,4 +1,4 @@
-import { AppError, type ErrorReport, toAppError } from '@caretaker/kernel/errors.ts'
+import { AppError, type ErrorReport, isAppError, toAppError } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
 import type { EmitEvent } from '@caretaker/steps/events.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
@@ -11,6 +11,7 @@ import { listAppRecords, mendAppRecord } from './app-records.ts'
 import { type Appliance, openAppliance, runnerFor } from './appliance.ts'
 import { unservableBecause } from './check-config.ts'
 import { DATA_LOST } from './check-storage.ts'
+import { forgetEngine, rememberEngine } from './engine-before.ts'
 import { clearFailure, type Facts, readFacts, replaceFailure, updateFacts } from './facts.ts'
 import { factsOfBefore } from './facts-of-before.ts'
 import { observeApps } from './observe.ts'
@@ -18,7 +19,7 @@ import { assertOwnFolder } from './own-folder.ts'
 import { applianceSteps, planApp, planBase, planFront } from './plan-up.ts'
 import { isGatewayCurrent, refreshGateway } from './refresh-gateway.ts'
 import { keepBallast } from './state-disk.ts'
-import { stopApps, strayPlans, strayServices } from './stop-apps.ts'
+import { movedPlans, stopApps, strayPlans, strayServices } from './stop-apps.ts'
 import { tendCertificatesLocked } from './tend-certificates.ts'
 import { assertNoUnfinishedUpdate } from './unfinished-update.ts'
 import { wantedRelease } from './wanted-release.ts'
@@ -69,6 +70,7 @@ export async function upLocked(
   try {
     await work.resume()
     if (await work.base(options)) {
+      await work.moved()
       await work.strays()
       if (!(await work.mayStartApps())) await work.onlyServicePage()
       else await work.apps()
@@ -109,11 +111,12 @@ class UpWork {
   /** What a crash interrupted is finished first. */
   async resume(): Promise<void> {
     await this.#change(() => ({ wanted: 'up', daemonEnded: undefined }))
+    await rememberEngine(this.#appliance)
     const { ports, folders } = this.#appliance
     for (const app of await listAppRecords(ports.files, folders.apps))
       await mendAppRecord(ports.files, folders.apps, app)
     // A command of a caller that died must not go on beside what is done now.
-    await this.#appliance.runtime.endLeftovers()
+    await this.#appliance.runtime.endLeftovers().catch(unlessEngineAway)
     const results = await resumeInterrupted(this.#runner(), this.#signal)
     this.#operations.push(...results)
     for (const { operation } of results) if (IS_START.test(operation)) this.#superseded.add(operation)
@@ -170,6 +173,19 @@ class UpWork {
         await this.#fail(app, toAppError(error).toReport())
       }
     }
+  }
+
+  /** What runs as something else than the config says by now makes room first, its database too. */
+  async moved(): Promise<void> {
+    const appliance = this.#appliance
+    for (const plan of await movedPlans(appliance)) {
+      const result = await runPlanLocked(this.#runner(), plan, this.#signal)
+      this.#operations.push(result)
+      if (result.outcome === 'cancelled') throw cancelled(result.operation)
+      if (result.errors[0]) throw AppError.fromReport(result.errors[0])
+    }
+    if (await forgetEngine(appliance))
+      this.#appliance = await openAppliance(appliance, appliance.config, appliance.configFile)
   }
 
   /** What still runs of applications that the config does not name any more is stopped. */
@@ -345,4 +361,9 @@ function cancelled(operation: string): AppError {
     why: 'a person asked for it',
     next: `"caretaker operation resume ${operation}" goes on; so does "caretaker up"`,
   })
+}
+
+/** The service page comes first, with the reason; what needs the engine asks it again. */
+function unlessEngineAway(error: unknown): void {
+  if (!isAppError(error, 'ENGINE_UNREACHABLE')) throw error
 }

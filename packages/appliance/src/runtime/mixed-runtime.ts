@@ -1,10 +1,11 @@
 import { APPLIANCE, type Runtime, type ServiceSpec, type ServiceStatus, type Slot } from './runtime.ts'
 
 /**
- * Applications in containers, the appliance's own parts as processes. What still runs as a process of an application,
- * from before the config said `docker`, is stopped like any other service.
+ * Applications in containers or as processes, the appliance's own parts as processes. `kind` is what the config says; what
+ * runs of an application in the other one, from before that was changed, is known, stopped like any other service, and never
+ * runs beside what is started.
  */
-export function createMixedRuntime(own: Runtime, containers: Runtime): Runtime {
+export function createMixedRuntime(own: Runtime, containers: Runtime, kind: Runtime['kind']): Runtime {
   const ofSpec = (spec: ServiceSpec) => (spec.container ? containers : own)
 
   async function holderOf(app: string, service: string, slot?: Slot): Promise<Runtime> {
@@ -13,10 +14,11 @@ export function createMixedRuntime(own: Runtime, containers: Runtime): Runtime {
   }
 
   return {
-    kind: containers.kind,
+    kind,
     async start(spec) {
       const { app, service, slot } = spec
-      if (spec.container && (await own.status(app, service, slot))) await own.stop(app, service, slot)
+      const other = spec.container ? own : containers
+      if (app !== APPLIANCE && (await other.status(app, service, slot))) await other.stop(app, service, slot)
       await ofSpec(spec).start(spec)
     },
     async stop(app, service, slot) {

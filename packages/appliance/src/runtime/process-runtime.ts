@@ -132,6 +132,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
     const { app, service, releaseId, startedAt, logFile } = record
     const alive = await processes.isAlive(record.identity)
     return {
+      runtime: 'process',
       app,
       service,
       slot: record.slot ?? 'a',

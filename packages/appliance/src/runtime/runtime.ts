@@ -107,6 +107,8 @@ export interface ServiceSpec {
 }
 
 export interface ServiceStatus {
+  /** What it runs as. */
+  readonly runtime: Runtime['kind']
   readonly app: string
   readonly service: string
   readonly slot: Slot

@@ -1,7 +1,7 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { HOUR_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
-import { type Application, serviceNamed } from '../../application/application.ts'
+import { serviceNamed } from '../../application/application.ts'
 import { waitCompleted } from '../../runtime/completion.ts'
 import { probeHealth, waitHealthy } from '../../runtime/health.ts'
 import { type ServiceSpec, type Slot, serviceKey, specHash } from '../../runtime/runtime.ts'
@@ -10,6 +10,7 @@ import { readAppRecord, updateAppRecord } from '../app-records.ts'
 import { findRelease, type LoadedRelease, loadRelease } from '../app-release.ts'
 import { hasSecretFiles, writeSecretFiles } from '../app-secrets.ts'
 import type { Appliance } from '../appliance.ts'
+import { isAwaitedToComplete } from '../missing-services.ts'
 import { ensurePorts, needsPort } from '../service-ports.ts'
 import { serviceSpec } from '../service-specs.ts'
 
@@ -82,15 +83,6 @@ function endedAgain(app: string, service: string): AppError {
     next: `Look at "caretaker logs ${app} ${service}" for why, then "caretaker up"`,
   })
 }
-
-/** Whether others wait for its end: it does one thing before them, and is not started again. */
-function isAwaitedToComplete(application: Application, service: string): boolean {
-  return application.services.some(({ dependsOn }) =>
-    dependsOn.some((other) => other.service === service && other.condition === COMPLETED),
-  )
-}
-
-const COMPLETED = 'service_completed_successfully'
 
 /** Whether it does one thing, and has done it for this release. */
 async function hasCompleted(

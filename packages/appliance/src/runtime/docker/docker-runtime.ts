@@ -79,6 +79,7 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
     const address = addresses[projectOf(options.applianceId, app, named.slot)]
     const start = state === 'running' ? Number(await startOf(files, `${pid}`)) : Number.NaN
     return {
+      runtime: 'docker',
       app,
       ...named,
       releaseId: labels[LABEL.release] ?? '',
