@@ -5,7 +5,6 @@ import type { TestEngine } from '@caretaker/appliance/runtime/docker/testing/eng
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type DaemonProcess, ROOT, type StatusDocument, type TestAppliance } from '../support/appliance.ts'
 import { entriesOf, signOver, unique } from '../support/guestbook-https.ts'
-import { eventually } from '../support/observe.ts'
 import { configure, dockerAppliance, engineWithImages } from './docker-appliance.ts'
 
 let engine: TestEngine
