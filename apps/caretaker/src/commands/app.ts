@@ -71,7 +71,13 @@ export const appList: CommandDefinition = {
   name: 'app list',
   summary: 'List the applications.',
   examples: [['caretaker app list', 'name, version, state and address of each']],
-  output: [['apps', 'list', 'app, version, release, url, state, services (service, state, pid, since)']],
+  output: [
+    [
+      'apps',
+      'list',
+      'app, version, release, url, state, clone (of, isolated, expires_at; or null), services (service, state, pid, since)',
+    ],
+  ],
   runs: 'here',
   async handler(call) {
     const { listApps } = await import('@caretaker/appliance/lifecycle/status.ts')

@@ -1,3 +1,4 @@
+import type { AppLine } from '@caretaker/appliance/lifecycle/status.ts'
 import { formatBytes } from '@caretaker/kernel/units.ts'
 import { openInForceFor, surroundingOf } from '../cli/around.ts'
 import type { CommandDefinition } from '../cli/definition.ts'
@@ -36,7 +37,11 @@ export const status: CommandDefinition = {
     ],
     ['daemon', 'object', 'running, pid'],
     ['gateway', 'object', 'running, pid, address'],
-    ['apps', 'list', 'app, version, release, url, state, services (service, state, pid, since)'],
+    [
+      'apps',
+      'list',
+      'app, version, release, url, state, clone (of, isolated, expires_at; or null), services (service, state, pid, since)',
+    ],
     ['certificates', 'list', 'as "cert list" tells them, but shown is always null: nobody is asked'],
     [
       'storage',
@@ -78,6 +83,7 @@ function renderStatus(report: StateReport, style: Style): string {
   )
   const rows = report.apps.flatMap((app) => [
     [app.app, app.version ?? '-', app.state, app.url],
+    ...(app.clone ? [cloneLine(app.clone)] : []),
     ...app.services.map((service) => [
       `  ${service.service}`,
       '',
@@ -115,6 +121,11 @@ function renderStatus(report: StateReport, style: Style): string {
       style.warn(`unfinished: ${operation}; "caretaker up" goes on with it`),
     ),
   ].join('\n')
+}
+
+function cloneLine({ of, isolated, expires_at }: NonNullable<AppLine['clone']>): readonly string[] {
+  const outside = isolated ? '' : ', can reach the outside'
+  return [`  a clone of ${of}`, '', '', `until ${expires_at}${outside}`]
 }
 
 /** One line for each certificate from elsewhere, and for hosts that have none although they should. */

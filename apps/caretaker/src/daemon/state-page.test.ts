@@ -31,6 +31,7 @@ const REPORT: StateReport = {
       version: '1',
       release: 'r',
       url: 'https://guestbook.example.org',
+      clone: null,
       state: 'serving',
       services: [{ service: 'web', state: 'running', pid: 3 }],
     },

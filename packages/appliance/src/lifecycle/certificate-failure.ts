@@ -2,6 +2,7 @@ import type { ErrorReport } from '@caretaker/kernel/errors.ts'
 import type { CertificateState } from '../certificates/acme/state.ts'
 import { parseCertificate } from '../certificates/renewal.ts'
 import { wantedCertificates } from '../certificates/wanted.ts'
+import { ownApplications } from '../config/clone.ts'
 import type { Config } from '../config/config.ts'
 import type { HostChoice } from './chosen-certificates.ts'
 
@@ -27,7 +28,9 @@ export function certificateTroubles(
 ): readonly HostTrouble[] {
   if (config.tls.mode === 'own-ca') return []
   const wanted = config.tls.mode === 'acme' ? wantedCertificates(config) : []
-  const ofApps = choices.filter(({ owner }) => owner !== 'appliance')
+  // Clones come and go: theirs need not come from elsewhere.
+  const owners = new Set(Object.keys(ownApplications(config)).map((app) => `app-${app}`))
+  const ofApps = choices.filter(({ owner }) => owners.has(owner))
   return ofApps.flatMap(({ owner, host, candidate, instead }): HostTrouble[] => {
     const name = wanted.find((entry) => entry.name === owner)?.name ?? 'wildcard'
     const cause = state.certificates[name]?.retry?.error ?? state.directory?.error ?? provided[0]

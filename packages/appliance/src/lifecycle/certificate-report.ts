@@ -5,7 +5,7 @@ import { readCertificateState } from '../certificates/acme/state.ts'
 import type { Candidate, CertificateSource } from '../certificates/choose.ts'
 import { decideDue } from '../certificates/due.ts'
 import { parseCertificate } from '../certificates/renewal.ts'
-import { wantedCertificates } from '../certificates/wanted.ts'
+import { WILDCARD, wantedCertificates } from '../certificates/wanted.ts'
 import type { Appliance } from './appliance.ts'
 import { certificateCandidates, chosenForHosts, type HostChoice } from './chosen-certificates.ts'
 import { readFacts } from './facts.ts'
@@ -53,7 +53,7 @@ export async function reportCertificates(appliance: Appliance, look = true): Pro
     certificates: chosenForHosts(config, candidates, now).map((choice) => {
       const order =
         wanted.find(({ name }) => name === choice.owner) ??
-        (choice.owner === 'appliance' ? undefined : wanted[0])
+        (choice.owner === 'appliance' ? undefined : wanted.find(({ name }) => name === WILDCARD))
       const decision = order && decideDue(order, candidates, state, now, false)
       const retry = order && (state.certificates[order.name]?.retry ?? state.directory)
       return {

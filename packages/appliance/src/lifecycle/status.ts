@@ -26,6 +26,8 @@ export interface AppLine {
   readonly release: string | null
   readonly url: string
   readonly state: 'serving' | 'stopped' | 'failed' | 'not-started'
+  /** What it is when it is a clone: of which application, whether it can reach the outside, and until when. */
+  readonly clone: { readonly of: string; readonly isolated: boolean; readonly expires_at: string } | null
   readonly services: readonly ServiceLine[]
 }
 
@@ -156,10 +158,16 @@ export async function listApps(appliance: Appliance): Promise<readonly AppLine[]
         release: record.releaseId ?? null,
         url: publicUrl(appliance, app),
         state,
+        clone: cloneOf(appliance, app),
         services,
       }
     }),
   )
+}
+
+function cloneOf({ config }: Appliance, app: string): AppLine['clone'] {
+  const clone = config.applications[app]?.clone
+  return clone ? { of: clone.app, isolated: !clone.allowOutside, expires_at: clone.expiresAt } : null
 }
 
 async function serviceLine(
