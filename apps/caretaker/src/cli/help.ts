@@ -8,7 +8,7 @@ const SHOWN_FIRST = ['config create', 'app add', 'up', 'status']
 export const GROUPS: Readonly<Record<string, string>> = {
   app: 'Applications: add, list, show, update, rollback, history, remove, logs, exec, restart, rotate-password, clone.',
   cert: 'The certificates of the host names: list, renew.',
-  clone: 'Running copies of applications, made with "app clone": list, extend, remove.',
+  clone: 'Running copies of applications, made with "app clone": list, extend, remove, mail.',
   config: 'The config: create, check, show, diff, export, schema.',
   job: 'What runs on a schedule: list, run, stop, history, logs.',
   operation: 'What was done: list, show, resume, undo.',
