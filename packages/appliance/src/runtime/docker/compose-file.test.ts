@@ -73,3 +73,15 @@ it('writes secret variables so that a shell reads exactly them', () => {
 it('takes commands that are texts apart without a shell', () => {
   expect(wordsOf(`node "a b.js" --x='1 2' $HOME`)).toEqual(['node', 'a b.js', '--x=1 2', '$HOME'])
 })
+
+it('lets what all reach make the network of the other slot as the services there call it', () => {
+  const networksOf = (spec: ContainedSpec) => composeFile({ ...WISH, spec }).file as { networks: object }
+  const shared = {
+    ...SPEC,
+    service: 'postgres',
+    container: { ...SPEC.container, reachedByAll: true as const },
+  }
+  const beside = networksOf({ ...SPEC, slot: 'b' }).networks
+  expect(Object.keys(beside)).toEqual(['beside'])
+  expect(networksOf(shared).networks).toEqual({ ...networksOf(SPEC).networks, ...beside })
+})

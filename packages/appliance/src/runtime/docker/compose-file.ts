@@ -62,6 +62,7 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
   const aliases = once ? {} : { aliases: [spec.service] }
   const service = once ? `run-${once.id}` : spec.service
   const labels = { [LABEL.appliance]: applianceId, [LABEL.app]: app }
+  const reached = networkSlots(spec)
   const volumes = container.volumes.map((volume) => ({ ...volume, engineName: volumeName(project, volume) }))
   const file = {
     name: project,
@@ -99,7 +100,7 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
             bind: { create_host_path: false },
           })),
         ],
-        networks: { default: aliases, ...(container.reachedByAll ? { beside: aliases } : {}) },
+        networks: Object.fromEntries(reached.map((slot) => [NETWORK_KEYS[slot], aliases])),
         restart: 'no',
         stop_signal: spec.stop.signal,
         healthcheck: { disable: true },
@@ -113,10 +114,9 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
             },
       },
     },
-    networks: {
-      default: networkNamed(project, labels),
-      ...(container.reachedByAll ? { beside: networkNamed(projectOf(applianceId, app, 'b'), labels) } : {}),
-    },
+    networks: Object.fromEntries(
+      reached.map((slot) => [NETWORK_KEYS[slot], networkNamed(projectOf(applianceId, app, slot), labels)]),
+    ),
     volumes: Object.fromEntries(
       volumes.map(({ engineName, folder }) => [
         engineName,
@@ -127,9 +127,19 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
   return { service, file: literally(file) as object }
 }
 
+/** The slots in whose networks a container is: its own, unless all reach it. */
+export const networkSlots = ({ slot = 'a', container }: ContainedSpec): readonly Slot[] =>
+  container.reachedByAll ? ['a', 'b'] : [slot]
+
+/** The compose engine takes a network that another file has made only if it was called the same there. */
+const NETWORK_KEYS = { a: 'default', b: 'beside' } as const satisfies Record<Slot, string>
+
 function networkNamed(name: string, labels: Readonly<Record<string, string>>): object {
   return { name, labels, driver_opts: { 'com.docker.network.bridge.name': bridgeName(name) } }
 }
+
+/** Whether a volume of the engine is one of those of a compose project. */
+export const isVolumeOf = (project: string, engineName: string) => engineName.startsWith(`${project}-`)
 
 /** A volume of the engine cannot be led elsewhere: one for another folder has another name. */
 function volumeName(project: string, { name, folder }: { readonly name: string; readonly folder: string }) {

@@ -23,6 +23,7 @@ import {
   type ContainerWish,
   composeFile,
   containerName,
+  isVolumeOf,
   LABEL,
   projectOf,
 } from './compose-file.ts'
@@ -125,12 +126,20 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
   async function stop(app: string, service: string, slot?: Slot): Promise<void> {
     for (const container of await containersOf(app, service, slot)) await take(container)
     await files.remove(secretFile(app, serviceKey(service, slot)))
+    await tidyVolumes(app, slot)
     const others = await engine.list([own, `${LABEL.app}=${app}`])
     if (others.length > 0) return
     for (const network of networksOf(app)) {
       await engine.removeNetwork(network)
       if (isRoot) await forgetNetwork(processes, network).catch(() => undefined)
     }
+  }
+
+  /** Each slot has volumes of its own names for the same folders: those that no container has any more go. */
+  async function tidyVolumes(app: string, slot?: Slot): Promise<void> {
+    const project = projectOf(options.applianceId, app, slot)
+    for (const name of await engine.listVolumes([own, `${LABEL.app}=${app}`]))
+      if (isVolumeOf(project, name)) await engine.removeVolume(name)
   }
 
   const networksOf = (app: string) => SLOTS.map((slot) => projectOf(options.applianceId, app, slot))
@@ -259,6 +268,7 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
       } finally {
         if (container) await engine.remove(container.id)
         await files.remove(path)
+        await tidyVolumes(spec.app, spec.slot).catch(() => undefined)
       }
     },
 
