@@ -3,6 +3,7 @@ import { HOUR_MS, MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { formatBytes } from '@caretaker/kernel/units.ts'
 import type { Appliance } from '../lifecycle/appliance.ts'
 import { expiredClones, removeClonesLocked } from '../lifecycle/clones.ts'
+import { appsWithExpiredSnapshots, expireOfApps } from '../lifecycle/expire.ts'
 import { boundLogs, renewCertificatesLocked } from '../lifecycle/housekeeping.ts'
 import { withGuests } from '../lifecycle/lock-guests.ts'
 import { areCertificatesDue } from '../lifecycle/tend-certificates.ts'
@@ -95,11 +96,13 @@ function expiry(appliance: Appliance): OwnJob {
     pattern: '10 5 * * *',
     missed: 'once',
     timeoutMs: 2 * HOUR_MS,
-    wakes: async () => (await expiredClones(appliance)).length > 0 && !(await hasFailedLately(appliance)),
+    wakes: async () => (await hasExpired(appliance)) && !(await hasFailedLately(appliance)),
     async work(output, signal) {
+      const removed = await expireOfApps(appliance)
+      for (const what of removed) output(`Removed ${what}.`, 'stdout')
       const clones = await expiredClones(appliance)
       if (clones.length === 0) {
-        output('Nothing has expired.', 'stdout')
+        if (removed.length === 0) output('Nothing has expired.', 'stdout')
         return undefined
       }
       const purpose = 'remove clones that have expired'
@@ -109,6 +112,11 @@ function expiry(appliance: Appliance): OwnJob {
       return undefined
     },
   }
+}
+
+async function hasExpired(appliance: Appliance): Promise<boolean> {
+  if ((await expiredClones(appliance)).length > 0) return true
+  return (await appsWithExpiredSnapshots(appliance)).length > 0
 }
 
 /** What could not be removed is tried again after a while, not at every look. */

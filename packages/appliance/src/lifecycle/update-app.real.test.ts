@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { DAY_MS } from '@caretaker/kernel/time.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
 import { resumeOperation } from '@caretaker/steps/runner.ts'
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
@@ -7,6 +8,7 @@ import { readAppRecord } from './app-records.ts'
 import { runnerFor } from './appliance.ts'
 import { listCloneNames } from './clone-records.ts'
 import { returnFromCrashLoop } from './crash-loop-return.ts'
+import { expireOfApps } from './expire.ts'
 import { applianceSteps } from './plan-up.ts'
 import { previewRollback, rollbackApp } from './rollback-app.ts'
 import { showHistory } from './show-history.ts'
@@ -39,6 +41,8 @@ const sql = async (text: string) =>
   )
 const update = async (to?: string) =>
   updateApp(await lab.open(), { app: 'shop', to, noRehearsal: 'a test' }, quiet, never)
+const back = async (more: object = {}) =>
+  rollbackApp(await lab.open(), { app: 'shop', withData: false, confirm: undefined, ...more }, quiet, never)
 const files = async () => JSON.parse((await lab.get('shop')).body).files
 const record = async () => readAppRecord(lab.ports.files, join(lab.stateFolder, 'apps'), 'shop')
 const snapshots = async () =>
@@ -121,6 +125,18 @@ describe('a release that migrates', () => {
       await lab.apps['shop']?.break('none')
       expect(await update()).toMatchObject({ exit_code: 0 })
       expect(await files()).toEqual(['migrated', 'migrated-2'])
+      if (fault !== 'migration-fails') return
+
+      // Its time is over, and that of the way back too.
+      expect(await expireOfApps(await appliance())).toEqual([])
+      lab.clock.aheadMs = 8 * DAY_MS
+      expect(await expireOfApps(await appliance())).toHaveLength(2)
+      expect(await snapshots()).toEqual([])
+      expect(await lab.ports.files.list(join(lab.stateFolder, 'kept', 'shop'))).toEqual([])
+      await expect(back({ withData: true })).rejects.toMatchObject({
+        code: 'UPDATE_REFUSED',
+        why: expect.stringContaining('is not there any more'),
+      })
     },
   )
 
@@ -162,9 +178,6 @@ describe('a release that migrates', () => {
 })
 
 describe('the way back after it', () => {
-  const back = async (more: object = {}) =>
-    rollbackApp(await lab.open(), { app: 'shop', withData: false, confirm: undefined, ...more }, quiet, never)
-
   it('takes code and data together, after what would be lost was counted, and can be taken back too', async () => {
     await expect(back()).rejects.toMatchObject({
       code: 'UPDATE_REFUSED',
