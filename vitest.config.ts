@@ -17,22 +17,36 @@ const LONGEST = [
   'e2e/src/disk/full-disk.test.ts',
   'e2e/src/canaries/canaries.test.ts',
   'packages/appliance/src/lifecycle/trouble.real.test.ts',
+  // It makes the images of the examples, which the last one needs too.
+  'e2e/src/third-party/third-party.engine.test.ts',
 ]
+/** Begun last. */
+const LAST = ['e2e/src/machine/containers.engine.test.ts']
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification) => {
       const place = LONGEST.findIndex((path) => moduleId.endsWith(path))
-      return place >= 0 ? place : LONGEST.length
+      if (place >= 0) return place
+      return LAST.some((path) => moduleId.endsWith(path)) ? LONGEST.length + 1 : LONGEST.length
     }
     return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
   }
 }
 
+/** What runs containers: each file has an engine of its own, but all of these share the packet filter of the machine. */
+const CONTAINERS = [
+  'packages/appliance/src/runtime/docker/**/*.engine.test.ts',
+  'e2e/src/docker/**/*.engine.test.ts',
+  'e2e/src/third-party/**/*.engine.test.ts',
+  'e2e/src/engines/writer.engine.test.ts',
+  'packages/appliance/src/lifecycle/*docker*.engine.test.ts',
+]
+
 /**
- * Three projects: `unit` is pure and shares one module graph per thread; `real` starts processes, databases and
- * browsers, each file isolated. Both need neither root nor Docker. `engines` needs root on Debian and what
- * `scripts/engines.mjs` installs: containers, file systems, Caddy, ACME, whole machines.
+ * `unit` is pure and shares one module graph per thread; `real` starts processes, databases and browsers, each file
+ * isolated. Both need neither root nor Docker. `containers` and `engines` need root on Debian and what
+ * `scripts/engines.mjs` installs: an engine of containers; file systems, Caddy, ACME, whole machines.
  */
 export default defineConfig({
   test: {
@@ -61,6 +75,9 @@ export default defineConfig({
           ],
           exclude: ['**/*.engine.test.ts'],
           pool: 'forks',
+          // These mostly wait for processes. Each has folders, ports and processes of its own; one file alone
+          // (e2e/src/reasons) uses the ports 80 and 443.
+          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
@@ -68,13 +85,25 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'engines',
-          include: ['packages/*/src/**/*.engine.test.ts', 'e2e/src/**/*.engine.test.ts'],
+          name: 'containers',
+          include: CONTAINERS,
           pool: 'forks',
           fileParallelism: false,
           testTimeout: 180_000,
           hookTimeout: 180_000,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'engines',
+          include: ['packages/*/src/**/*.engine.test.ts', 'e2e/src/**/*.engine.test.ts'],
+          exclude: CONTAINERS,
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          sequence: { groupOrder: 3 },
         },
       },
     ],
