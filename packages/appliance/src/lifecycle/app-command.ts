@@ -32,6 +32,15 @@ export async function runInService(
   return appliance.runtime.runOnce(withExtra, command, options, signal)
 }
 
+/** A program that stands in the command itself is longer than a person wants to read in a sentence. */
+const SHOWN_LENGTH = 80
+
+/** A command as it is named in a sentence: in quotes, in one line. */
+export function quotedCommand(command: readonly string[]): string {
+  const text = command.join(' ').replaceAll(/\s+/g, ' ')
+  return `"${text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH - 1)}…` : text}"`
+}
+
 /** How a command ended and what it said last, as the end of a sentence. */
 export function commandTail(result: CommandResult): string {
   const said = lastLines(result.stderr.trim() === '' ? result.stdout : result.stderr, 4)

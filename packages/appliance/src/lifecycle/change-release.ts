@@ -13,6 +13,7 @@ import { refreshGateway } from './refresh-gateway.ts'
 import { expireSnapshots } from './revert-data.ts'
 import { assertNoUnfinishedUpdate } from './unfinished-update.ts'
 import { prepareStateFolder, whyNotStarted } from './up.ts'
+import { wayBackAgain, waysBackAgain } from './way-back-again.ts'
 
 /** An application whose release can be changed. */
 export interface RunningApp {
@@ -39,7 +40,7 @@ export async function settle(
   signal: AbortSignal,
 ): Promise<readonly OperationResult[]> {
   const runner = runnerFor(appliance, applianceSteps(appliance), emit)
-  const results = await resumeInterrupted(runner, signal)
+  const results = [...(await resumeInterrupted(runner, signal)), ...(await waysBackAgain(appliance, runner))]
   await assertNoUnfinishedUpdate(appliance, app)
   return results
 }
@@ -82,7 +83,8 @@ export async function runChange(
   }))
   try {
     const runner = runnerFor(appliance, applianceSteps(appliance), emit)
-    const result = await runPlanLocked(runner, planChange(appliance, change), signal)
+    const tried = await runPlanLocked(runner, planChange(appliance, change), signal)
+    const result = await wayBackAgain(appliance, runner, app, tried)
     await rememberOutcome(appliance, app)
     return result
   } finally {

@@ -2,7 +2,7 @@ import { AppError } from '@caretaker/kernel/errors.ts'
 import type { Command } from '@caretaker/ports/process.ts'
 import { type Application, serviceNamed } from '../application/application.ts'
 import type { Slot } from '../runtime/runtime.ts'
-import { commandTail, runInService } from './app-command.ts'
+import { commandTail, quotedCommand, runInService } from './app-command.ts'
 import { POSTGRES_SERVICE } from './app-database.ts'
 import type { Appliance } from './appliance.ts'
 
@@ -32,9 +32,9 @@ export async function migrate(
   const limited = { timeoutMs: wanted.timeoutMs, ...options }
   const result = await runInService(appliance, name, releaseId, service, wanted.run, limited, signal)
   if (result.exitCode !== 0)
-    throw await migrationFailed(appliance, application, `"${wanted.run.join(' ')}" ${commandTail(result)}`)
+    throw await migrationFailed(appliance, application, `${quotedCommand(wanted.run)} ${commandTail(result)}`)
   if (await isMigrationPending(appliance, application, releaseId, options, signal)) {
-    const why = `"${wanted.run.join(' ')}" ended well, but "${wanted.check.join(' ')}" says that something is left to migrate`
+    const why = `${quotedCommand(wanted.run)} ended well, but ${quotedCommand(wanted.check)} says that something is left to migrate`
     throw await migrationFailed(appliance, application, why)
   }
   return result.stdout
@@ -58,7 +58,7 @@ export async function isMigrationPending(
   throw await migrationFailed(
     appliance,
     application,
-    `its check "${wanted.check.join(' ')}" ${commandTail(result)}`,
+    `its check ${quotedCommand(wanted.check)} ${commandTail(result)}`,
   )
 }
 

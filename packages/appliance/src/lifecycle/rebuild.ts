@@ -1,6 +1,6 @@
 import type { StepContext } from '@caretaker/steps/step.ts'
 import { serviceNamed } from '../application/application.ts'
-import { commandTail, runInService } from './app-command.ts'
+import { commandTail, quotedCommand, runInService } from './app-command.ts'
 import { makeServiceFolder, volumeFolder } from './app-files.ts'
 import { readAppRecord, updateAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
@@ -41,6 +41,6 @@ export async function runRebuild(
   const result = await runInService(appliance, app, releaseId, service, rebuild.command, options, signal)
   if (result.exitCode !== 0)
     progress(
-      `"${rebuild.command.join(' ')}" ${commandTail(result)}; what it fills may be lost, so this stops nothing`,
+      `${quotedCommand(rebuild.command)} ${commandTail(result)}; what it fills may be lost, so this stops nothing`,
     )
 }

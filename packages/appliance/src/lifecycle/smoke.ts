@@ -2,7 +2,7 @@ import { AppError } from '@caretaker/kernel/errors.ts'
 import type { StepContext } from '@caretaker/steps/step.ts'
 import { serviceNamed } from '../application/application.ts'
 import type { Slot } from '../runtime/runtime.ts'
-import { commandTail, runInService } from './app-command.ts'
+import { commandTail, quotedCommand, runInService } from './app-command.ts'
 import { loadRelease } from './app-release.ts'
 import type { Appliance } from './appliance.ts'
 
@@ -23,7 +23,7 @@ export async function runSmoke(
   if (result.exitCode === 0) return
   throw new AppError('SMOKE_FAILED', {
     what: `${app} started but does not pass its smoke test, so it is not served`,
-    why: `"${smoke.command.join(' ')}" ${commandTail(result)}`,
+    why: `${quotedCommand(smoke.command)} ${commandTail(result)}`,
     next: `Run "caretaker logs ${app}" and correct what it complains about, then "caretaker up"`,
   })
 }

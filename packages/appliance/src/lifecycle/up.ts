@@ -23,6 +23,7 @@ import { movedPlans, stopApps, strayPlans, strayServices } from './stop-apps.ts'
 import { tendCertificatesLocked } from './tend-certificates.ts'
 import { assertNoUnfinishedUpdate } from './unfinished-update.ts'
 import { wantedRelease } from './wanted-release.ts'
+import { waysBackAgain } from './way-back-again.ts'
 
 export interface UpOptions {
   /** An empty data volume is a beginning although this appliance was started before. */
@@ -117,7 +118,9 @@ class UpWork {
       await mendAppRecord(ports.files, folders.apps, app)
     // A command of a caller that died must not go on beside what is done now.
     await this.#appliance.runtime.endLeftovers().catch(unlessEngineAway)
-    const results = await resumeInterrupted(this.#runner(), this.#signal)
+    const runner = this.#runner()
+    const interrupted = await resumeInterrupted(runner, this.#signal)
+    const results = [...interrupted, ...(await waysBackAgain(this.#appliance, runner))]
     this.#operations.push(...results)
     for (const { operation } of results) if (IS_START.test(operation)) this.#superseded.add(operation)
   }

@@ -1,0 +1,80 @@
+import { type ErrorReport, isAppError } from '@caretaker/kernel/errors.ts'
+import { MINUTE_MS } from '@caretaker/kernel/time.ts'
+import { waitUntil } from '@caretaker/ports/deadline.ts'
+import { listOperations, showOperation } from '@caretaker/steps/operations.ts'
+import { type OperationResult, type Runner, resumeOperationLocked } from '@caretaker/steps/runner.ts'
+import { listAppRecords, readAppRecord } from './app-records.ts'
+import type { Appliance } from './appliance.ts'
+
+/** How long a change waits for an engine that went away under it: the supervisor of the machine starts it anew in seconds. */
+const ENGINE_LIMIT_MS = 2 * MINUTE_MS
+/** An engine that goes away again and again is a matter for a person. */
+const TRIES = 3
+
+/**
+ * A way back that only the loss of the engine has stopped is taken again as soon as that answers: nobody is needed for
+ * it. Gives how it ended; the given result when there is nothing to try. The caller holds the lock.
+ */
+export async function wayBackAgain(
+  appliance: Appliance,
+  runner: Runner,
+  app: string,
+  result: OperationResult,
+): Promise<OperationResult> {
+  let last = result
+  for (let tries = 0; tries < TRIES; tries++) {
+    if (last.outcome !== 'stopped' || !isEngineLost(last.errors)) break
+    if (!(await isUnderWay(appliance, app)) || !(await answers(appliance, ENGINE_LIMIT_MS))) break
+    last = await resumeOperationLocked(runner, result.operation, 'undo', new AbortController().signal)
+  }
+  return last
+}
+
+/** {@link wayBackAgain} of every change that stopped so before, where the engine answers now. */
+export async function waysBackAgain(
+  appliance: Appliance,
+  runner: Runner,
+): Promise<readonly OperationResult[]> {
+  const { ports, folders, stateFolder } = appliance
+  const results: OperationResult[] = []
+  for (const app of await listAppRecords(ports.files, folders.apps)) {
+    const stopped = await stoppedOperation(appliance, app)
+    if (stopped === undefined) continue
+    const shown = await showOperation(ports.files, stateFolder, stopped)
+    if (!shown || !isEngineLost(shown.progress.errors) || !(await answers(appliance, 0))) continue
+    results.push(await resumeOperationLocked(runner, stopped, 'undo', new AbortController().signal))
+  }
+  return results
+}
+
+/** The change of an application that could be neither finished nor taken back. A damaged record is said by who needs it. */
+async function stoppedOperation(
+  { ports, folders, stateFolder }: Appliance,
+  app: string,
+): Promise<string | undefined> {
+  const record = await readAppRecord(ports.files, folders.apps, app).catch(() => undefined)
+  if (!record?.updating) return undefined
+  const name = `${record.updating.kind}-${app}`
+  const operations = await listOperations(ports.files, stateFolder)
+  const newest = operations.find((entry) => entry.name === name)
+  return newest?.state === 'stopped' ? newest.operation : undefined
+}
+
+/** What stopped a way back stands last. */
+const isEngineLost = (errors: readonly ErrorReport[]) => errors.at(-1)?.code === 'ENGINE_UNREACHABLE'
+
+const isUnderWay = async ({ ports, folders }: Appliance, app: string) =>
+  (await readAppRecord(ports.files, folders.apps, app)).updating !== undefined
+
+async function answers({ runtime, ports }: Appliance, timeoutMs: number): Promise<boolean> {
+  const answered = await waitUntil(ports.clock, { timeoutMs }, () =>
+    runtime.list().then(
+      () => true,
+      (error: unknown) => {
+        if (isAppError(error, 'ENGINE_UNREACHABLE')) return undefined
+        throw error
+      },
+    ),
+  )
+  return answered === true
+}
