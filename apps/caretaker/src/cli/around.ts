@@ -15,13 +15,36 @@ export function surroundingOf(call: Call): Surrounding {
 }
 
 /**
- * The appliance with the config that is there now, for what follows or changes it.
+ * The appliance with the config in force, for what works with it while the one that is there now is valid.
  * @throws AppError CONFIG_…; it names the last good config when one is in force instead
  */
-export async function openFor(call: Call): Promise<OpenedAppliance> {
+export async function openFor(call: Call): Promise<OpenedInForce> {
   const opened = await openInForceFor(call)
   if (opened.refused) throw opened.refused
   return opened
+}
+
+/** The appliance with the config that is there now, for what applies it. @throws AppError CONFIG_… as {@link openFor} */
+export async function openPresentFor(call: Call): Promise<OpenedAppliance> {
+  const opened = await openFor(call)
+  if (!opened.isChanged) return opened
+  const { openConfigured } = await import('@caretaker/appliance/lifecycle/open.ts')
+  return openConfigured(surroundingOf(call), call.places.configFile)
+}
+
+/**
+ * {@link openFor} for what writes the config: what else was changed in its file must not come in force by that.
+ * @throws AppError CONFIG_…, CONFIG_NOT_APPLIED
+ */
+export async function openToChangeFor(call: Call): Promise<OpenedAppliance> {
+  const opened = await openFor(call)
+  if (!opened.isChanged) return opened
+  const { AppError } = await import('@caretaker/kernel/errors.ts')
+  throw new AppError('CONFIG_NOT_APPLIED', {
+    what: 'Nothing was done',
+    why: `${opened.loaded.file} was changed and is not in force yet, and this command writes it too`,
+    next: `"caretaker config diff ${opened.loaded.file}" shows the changes; "caretaker up" puts them in force. Then repeat the command`,
+  })
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { AppHistory } from '@caretaker/appliance/lifecycle/show-history.ts'
 import type { ChangeReport } from '@caretaker/appliance/lifecycle/update-app.ts'
 import type { Preview } from '@caretaker/steps/preview.ts'
-import { openFor, openInForceFor } from '../cli/around.ts'
+import { openInForceFor, openToChangeFor } from '../cli/around.ts'
 import type { Call, CommandDefinition, FieldDoc } from '../cli/definition.ts'
 import { problemsOf, renderPreviews } from '../cli/render-report.ts'
 import type { Style } from '../cli/style.ts'
@@ -57,7 +57,7 @@ export const appUpdate: CommandDefinition = {
   runs: 'daemon',
   async handler(call) {
     const { previewUpdate, updateApp } = await import('@caretaker/appliance/lifecycle/update-app.ts')
-    const opened = await openFor(call)
+    const opened = await openToChangeFor(call)
     const options = {
       app: call.arguments[0] ?? '',
       to: text(call, 'to'),
@@ -105,7 +105,7 @@ export const appRollback: CommandDefinition = {
   runs: 'daemon',
   async handler(call) {
     const { previewRollback, rollbackApp } = await import('@caretaker/appliance/lifecycle/rollback-app.ts')
-    const opened = await openFor(call)
+    const opened = await openToChangeFor(call)
     const options = {
       app: call.arguments[0] ?? '',
       withData: call.options.withData === true,

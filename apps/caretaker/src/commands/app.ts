@@ -2,7 +2,7 @@ import type { AppReport } from '@caretaker/appliance/lifecycle/show-app.ts'
 import type { AppLine } from '@caretaker/appliance/lifecycle/status.ts'
 import type { UpReport } from '@caretaker/appliance/lifecycle/up.ts'
 import type { Preview } from '@caretaker/steps/preview.ts'
-import { openFor, openInForceFor } from '../cli/around.ts'
+import { openFor, openInForceFor, openToChangeFor } from '../cli/around.ts'
 import type { Call, CommandDefinition } from '../cli/definition.ts'
 import { problemsOf, renderPreviews, renderReport } from '../cli/render-report.ts'
 import type { Style } from '../cli/style.ts'
@@ -54,7 +54,7 @@ export const appAdd: CommandDefinition = {
       environment: await parsePairs(text(call, 'set')),
       workingFolder: call.workingFolder,
     }
-    const opened = await openFor(call)
+    const opened = await openToChangeFor(call)
     if (call.options.dryRun === true)
       return { data: { plan: await previewAddApp(opened, wanted, call.signal) } }
     const report = await addApp(opened, wanted, call.emit, call.signal)
@@ -148,7 +148,7 @@ export const appRemove: CommandDefinition = {
   ballast: 'all',
   async handler(call) {
     const { previewRemoveApp, removeApp } = await import('@caretaker/appliance/lifecycle/apps.ts')
-    const opened = await openFor(call)
+    const opened = await openToChangeFor(call)
     const options = {
       name: call.arguments[0] ?? '',
       data: call.options.data === true,

@@ -85,7 +85,7 @@ export const configCheck: CommandDefinition = {
   name: 'config check',
   summary: 'Check a config without applying it.',
   arguments: [
-    { name: 'file', description: 'the config to check (default: the one in force)', optional: true },
+    { name: 'file', description: 'the config to check (default: the one that is there now)', optional: true },
   ],
   examples: [
     ['caretaker config check appliance.yml', 'every problem with its line, key and what to write instead'],
@@ -117,7 +117,9 @@ export const configShow: CommandDefinition = {
   ],
   runs: 'here',
   async handler(call) {
-    const loaded = await loadNamed(call)
+    const { loadInForce } = await import('@caretaker/appliance/lifecycle/open.ts')
+    const { loaded, refused } = await loadInForce(surroundingOf(call), call.places.configFile)
+    if (refused) throw refused
     const { effectiveConfig } = await import('@caretaker/appliance/config/show.ts')
     return { data: { file: loaded.file, settings: effectiveConfig(loaded) } }
   },

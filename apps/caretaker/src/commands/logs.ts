@@ -50,7 +50,7 @@ export const logs: CommandDefinition = {
   render: (data: LogReport, style: Style) => {
     if (data.followed) return ''
     return data.logs.length === 0
-      ? 'There are no logs yet.'
+      ? 'Nothing has been written yet.'
       : data.logs
           .map(({ app, service, lines }) =>
             [style.bold(`== ${app === '-' ? '' : `${app} `}${service}`), ...lines].join('\n'),

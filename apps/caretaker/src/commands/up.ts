@@ -1,6 +1,6 @@
 import type { UpReport } from '@caretaker/appliance/lifecycle/up.ts'
 import type { Preview } from '@caretaker/steps/preview.ts'
-import { openFor, surroundingOf } from '../cli/around.ts'
+import { openPresentFor, surroundingOf } from '../cli/around.ts'
 import type { CommandDefinition } from '../cli/definition.ts'
 import { problemsOf, renderPreviews, renderReport } from '../cli/render-report.ts'
 import type { Style } from '../cli/style.ts'
@@ -38,7 +38,7 @@ export const up: CommandDefinition = {
       file === undefined ? undefined : (await import('node:path')).resolve(call.workingFolder, file)
     const candidate =
       path === undefined
-        ? await openFor(call)
+        ? await openPresentFor(call)
         : await openCandidate(surroundingOf(call), path, call.places.configFile)
     if (call.options.dryRun === true) {
       return { data: { plan: await previewUp(candidate.appliance, { firstStart }, call.signal) } }

@@ -18,6 +18,9 @@ const BODY_LIMIT_BYTES = 256 * 1024
 /** Commands that look or run beside others; every other one has the appliance to itself. */
 const SHARED = new Set(['app exec'])
 
+/** Commands by which a person says what is up of the whole appliance. */
+const DECIDING = new Set(['up', 'down', 'service on', 'service off'])
+
 /** Serves the local API on the unix socket of the run folder: for the user that runs the daemon, nobody else. */
 export async function serveApi(
   run: string,
@@ -56,7 +59,7 @@ export async function serveApi(
       ? keeper.beside(work)
       : definition.name === 'job run'
         ? keeper.job(work)
-        : keeper.command(work, { decides: call.options.dryRun !== true })
+        : keeper.command(work, { decides: DECIDING.has(name) && call.options.dryRun !== true })
     running
       .then(
         (answer) => send({ type: 'answer', data: answer.data, exit_code: answer.exitCode ?? 0 }),

@@ -6,7 +6,7 @@ import { readFacts } from '@caretaker/appliance/lifecycle/facts.ts'
 import { boundLogs } from '@caretaker/appliance/lifecycle/housekeeping.ts'
 import { keepConfig } from '@caretaker/appliance/lifecycle/keep-config.ts'
 import { UpKeeper } from '@caretaker/appliance/lifecycle/keep-up.ts'
-import { type OpenedInForce, openInForce } from '@caretaker/appliance/lifecycle/open.ts'
+import { type OpenedInForce, openForStart, openInForce } from '@caretaker/appliance/lifecycle/open.ts'
 import { keepBallast } from '@caretaker/appliance/lifecycle/state-disk.ts'
 import { showUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
 import { up } from '@caretaker/appliance/lifecycle/up.ts'
@@ -273,9 +273,11 @@ export class Keeper {
     if (nowMs < this.#next.config) return this.#opened?.appliance
     this.#next.config = nowMs + 2 * SECOND_MS
     try {
-      const opened = await openInForce(around, configFile)
+      // A start takes what is there; what is changed after that waits for a command that applies it.
+      const open = this.#opened ? openInForce : openForStart
+      const opened = await open(around, configFile)
       if (opened.refused) await this.#say('the config is refused', opened.refused.toReport())
-      else await this.#keep(opened)
+      else if (!opened.isChanged) await this.#keep(opened)
       this.#opened = opened
       // A config that is refused may be corrected without a command.
       this.#isStale = opened.refused !== undefined

@@ -38,7 +38,8 @@ export interface NewApp {
 
 interface AddedApp {
   readonly appliance: Appliance
-  readonly configText: string
+  /** Undefined: the config names it already. */
+  readonly configText: string | undefined
 }
 
 /**
@@ -57,8 +58,13 @@ export async function addApp(
   return withOperationLock(ports, stateFolder, { actor, purpose: `add ${wanted.name}`, pid }, async () => {
     const added = await withApp(await asItIsNow(opened), wanted, signal)
     await wantedRelease(added.appliance, wanted.name, signal)
-    await putText(appliance, added.configText)
-    return upLocked(added.appliance, { firstStart: false }, emit, signal)
+    if (added.configText !== undefined) await putText(appliance, added.configText)
+    const report = await upLocked(added.appliance, { firstStart: false, only: wanted.name }, emit, signal)
+    const keeps = `${wanted.name} is in the config now: "caretaker up" goes on with it, "caretaker app remove ${wanted.name}" takes it out`
+    return {
+      ...report,
+      errors: report.errors.map((error) => ({ ...error, next: `${error.next}. ${keeps}` })),
+    }
   })
 }
 
@@ -71,7 +77,7 @@ export async function previewAddApp(
   const { appliance } = await withApp(opened, wanted, signal)
   // What cannot be used is refused here as it is there.
   await wantedRelease(appliance, wanted.name, signal)
-  return previewUp(appliance, { firstStart: false }, signal)
+  return previewUp(appliance, { firstStart: false, only: wanted.name }, signal)
 }
 
 /** @throws AppError NAME_INVALID for what no application can be called */
@@ -93,6 +99,8 @@ async function withApp(
   checkNewName(wanted.name)
   const { ports } = appliance
   const source = absoluteSource(wanted)
+  if (await isRepeated(appliance, wanted, source))
+    return { appliance: await openAppliance(appliance, loaded.config, loaded.file), configText: undefined }
   const parsed = parseSource({ text: source, ref: wanted.ref, baseFolder: wanted.workingFolder })
   const options = sourceOptions(appliance, signal)
   const fetched = await fetchSource(ports, await resolveSource(ports, parsed, options), options)
@@ -114,6 +122,19 @@ async function withApp(
   )
   const { config } = parseConfig(configText, loaded.file)
   return { appliance: await openAppliance(appliance, config, loaded.file), configText }
+}
+
+/** Whether the same was added before and never ran: the command goes on then, as one that is repeated should. */
+async function isRepeated(
+  { config, ports, folders }: Appliance,
+  { name, ref, hosts, environment }: NewApp,
+  source: string,
+): Promise<boolean> {
+  const entry = config.applications[name]
+  if (!entry || entry.clone || entry.source !== source || entry.ref !== ref) return false
+  const { releaseId } = await readAppRecord(ports.files, folders.apps, name)
+  if (releaseId !== undefined || (hosts && hosts.join() !== entry.hosts.join())) return false
+  return Object.entries(environment).every(([key, value]) => entry.environment[key] === value)
 }
 
 /** A relative folder is meant from where the command was typed; in the config it must not depend on that. */
@@ -268,7 +289,7 @@ export async function restartApp(
     if ((await readAppRecord(ports.files, folders.apps, name)).stopped) {
       await updateAppRecord(ports.files, folders.apps, name, { stopped: false })
     }
-    const report = await upLocked(appliance, { firstStart: false }, emit, signal)
+    const report = await upLocked(appliance, { firstStart: false, only: name }, emit, signal)
     return {
       ...report,
       nothing_to_do: false,

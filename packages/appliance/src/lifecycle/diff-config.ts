@@ -1,7 +1,7 @@
 import type { Preview } from '@caretaker/steps/preview.ts'
 import { type ConfigChange, compareConfigs } from '../config/compare.ts'
-import { loadConfig } from '../config/load.ts'
 import type { Surrounding } from './appliance.ts'
+import { loadInForce } from './open.ts'
 import { previewUp } from './preview-up.ts'
 import { openCandidate } from './put-config.ts'
 
@@ -17,13 +17,11 @@ export async function diffConfig(
   configFile: string | undefined,
   signal: AbortSignal,
 ): Promise<ConfigDiff> {
-  const present = await loadConfig(around.ports, {
-    fromEnvironment: configFile,
-    stateFolder: around.stateFolder,
-  })
+  const present = await loadInForce(around, configFile)
+  if (present.refused) throw present.refused
   const candidate = await openCandidate(around, file, configFile)
   return {
-    changes: compareConfigs(present.config, candidate.loaded.config),
+    changes: compareConfigs(present.loaded.config, candidate.loaded.config),
     plan: await previewUp(candidate.appliance, { firstStart: false }, signal),
   }
 }

@@ -25,14 +25,22 @@ export async function examine(
   } catch (error) {
     return [...configFindings(error), ...machine]
   }
-  const { loaded, refused } = opened
+  const { loaded, refused, isChanged } = opened
   const appliance = await openAppliance(around, loaded.config, loaded.file)
   const config: readonly Finding[] = refused
     ? configFindings(refused)
-    : [{ check: 'config', result: 'ok', code: 'OK', what: `${loaded.file} is valid`, next: '' }]
+    : isChanged
+      ? [changed(loaded.file)]
+      : [{ check: 'config', result: 'ok', code: 'OK', what: `${loaded.file} is valid`, next: '' }]
   const scene = { appliance, daemon }
   const checks = [...FILE_CHECKS, ...GATEWAY_CHECKS, ...PART_CHECKS]
   return [...config, ...machine, ...(await runChecks(checks, scene))]
+}
+
+function changed(file: string): Finding {
+  const what = `${file} was changed after it was applied; in force is the config before`
+  const next = `"caretaker config diff ${file}" shows what is different; "caretaker up" puts it in force`
+  return { check: 'config', result: 'notice', code: 'CONFIG_NOT_APPLIED', what, next }
 }
 
 function configFindings(error: unknown): readonly Finding[] {

@@ -2,6 +2,7 @@ import { type ErrorReport, isAppError, messageOf, toAppError } from '@caretaker/
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { CRASH_LIMIT, decideRestart } from '../runtime/backoff.ts'
+import { memoryWords } from '../runtime/health.ts'
 import { lastWords } from '../runtime/logs.ts'
 import { APPLIANCE, type ServiceStatus, serviceKey } from '../runtime/runtime.ts'
 import { POSTGRES_SERVICE } from './app-database.ts'
@@ -251,7 +252,8 @@ export class UpKeeper {
           ? decideRestart(trouble.endedAtMs, nowMs)
           : ({ action: 'restart', afterMs: 0, because: excuse } as const)
       trouble.restartAtMs = nowMs + decision.afterMs
-      trouble.because = `${decision.because}${also}`
+      const memory = status.outOfMemory ? `; ${memoryWords()}: see its mem_limit` : ''
+      trouble.because = `${decision.because}${also}${memory}`
       if (decision.action === 'restart' && decision.afterMs > 0) {
         return { app, service, did: 'noticed its end', because: trouble.because }
       }

@@ -24,12 +24,17 @@ export async function previewUp(
     return [{ ...front, steps: [...front.steps, blockedStep('appliance/recover', unservable)] }]
   }
   const base = planBase(appliance, facts, options.firstStart)
-  const plans = [base, ...(await movedPlans(appliance)), ...(await strayPlans(appliance))]
+  const plans = [
+    base,
+    ...(await movedPlans(appliance, options.only)),
+    ...(options.only === undefined ? await strayPlans(appliance) : []),
+  ]
   const idle = appliance.config.standby !== false || facts.manual !== undefined
   if (idle) plans.push(...(await stopPlans(appliance)))
   const previews = await inTurn(plans, (plan) => previewPlan(registry, plan, signal))
   if (idle) return previews
   for (const app of startedApplications(appliance.config)) {
+    if ((options.only ?? app) !== app) continue
     previews.push(await previewApp(appliance, app, signal))
   }
   return previews

@@ -3,6 +3,7 @@ import { formatBytes } from '@caretaker/kernel/units.ts'
 import { findLockHolder } from '@caretaker/steps/operation-lock.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
 import { jobProblems } from '../jobs/job-problems.ts'
+import { memoryWords } from '../runtime/health.ts'
 import { APPLIANCE, type DamagedRecord, type ServiceStatus } from '../runtime/runtime.ts'
 import { makeMetadataRoom, metadataLeft } from '../storage/space.ts'
 import type { StorageSpace } from '../storage/storage.ts'
@@ -139,7 +140,7 @@ export async function seenProblems(
     problems.push({
       part: found.app,
       code: 'SERVICE_START_FAILED',
-      reason: `the service ${found.service} has ended`,
+      reason: `the service ${found.service} has ended${found.outOfMemory ? `: ${memoryWords()}` : ''}`,
       next: `Look at "caretaker logs ${found.app} ${found.service}", then "caretaker up"`,
       since,
     })

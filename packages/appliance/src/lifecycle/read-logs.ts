@@ -35,6 +35,9 @@ export async function readLogs(
   const all = await listLogs(appliance)
   const ofApp =
     wanted.app === undefined ? all : all.filter((log) => log.app === wanted.app || isPart(log, wanted.app))
+  const isKnown = wanted.app !== undefined && appliance.config.applications[wanted.app] !== undefined
+  // One that has written nothing yet has no file.
+  if (isKnown && ofApp.length === 0) return []
   if (wanted.app !== undefined && ofApp.length === 0)
     throw unknown(
       'APP_UNKNOWN',

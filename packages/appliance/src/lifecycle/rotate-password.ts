@@ -31,7 +31,7 @@ export async function rotateAppPassword(
       await secrets.replace(`${app}/database`, next.reveal())
       const { user } = await databaseAddress(appliance, app)
       await rotatePassword(ports.databases, { ...admin }, user, next)
-      return upLocked(appliance, { firstStart: false }, emit, signal)
+      return upLocked(appliance, { firstStart: false, only: app }, emit, signal)
     },
   )
 }

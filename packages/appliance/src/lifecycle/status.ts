@@ -15,7 +15,8 @@ import { publicUrl } from './public-url.ts'
 
 export interface ServiceLine {
   readonly service: string
-  readonly state: 'running' | 'ended' | 'stopped'
+  /** `unknown`: the container engine cannot be asked. */
+  readonly state: 'running' | 'ended' | 'stopped' | 'unknown'
   readonly pid?: number
   readonly since?: string
 }
@@ -25,7 +26,7 @@ export interface AppLine {
   readonly version: string | null
   readonly release: string | null
   readonly url: string
-  readonly state: 'serving' | 'stopped' | 'failed' | 'not-started'
+  readonly state: 'serving' | 'stopped' | 'failed' | 'not-started' | 'unknown'
   /** What it is when it is a clone: of which application, whether it can reach the outside, and until when. */
   readonly clone: { readonly of: string; readonly isolated: boolean; readonly expires_at: string } | null
   readonly services: readonly ServiceLine[]
@@ -151,7 +152,9 @@ export async function listApps(appliance: Appliance): Promise<readonly AppLine[]
       const services = await Promise.all(
         withDatabase.map((service) => serviceLine(appliance, app, service, record.slot)),
       )
-      const state = record.stopped ? 'stopped' : upstream === undefined ? 'not-started' : 'serving'
+      const isUnknown = services.some((line) => line.state === 'unknown')
+      const seen = upstream === undefined ? 'not-started' : 'serving'
+      const state = record.stopped ? 'stopped' : isUnknown ? 'unknown' : seen
       return {
         app,
         version: running?.application.version ?? null,
@@ -179,9 +182,10 @@ async function serviceLine(
   const own = service === POSTGRES_SERVICE ? 'a' : slot
   const found = await appliance.runtime.status(app, service, own).catch((error: unknown) => {
     // Said as a problem of its own; what it runs is not known.
-    if (isAppError(error, 'ENGINE_UNREACHABLE')) return undefined
+    if (isAppError(error, 'ENGINE_UNREACHABLE')) return 'unknown' as const
     throw error
   })
+  if (found === 'unknown') return { service, state: 'unknown' }
   if (!found) return { service, state: 'stopped' }
   return { service, state: found.state, pid: found.pid, since: found.startedAt }
 }

@@ -54,7 +54,7 @@ export async function strayPlans(appliance: Appliance): Promise<readonly Plan[]>
  * How applications are stopped of which anything runs as something else than the config says: it was changed meanwhile.
  * Whole: two databases on the same data would end it, and secrets lie differently for processes and containers.
  */
-export async function movedPlans(appliance: Appliance): Promise<readonly Plan[]> {
+export async function movedPlans(appliance: Appliance, only?: string): Promise<readonly Plan[]> {
   const { runtime, config } = appliance
   const moved = new Set(
     (await runtime.list()).filter((status) => isMoved(appliance, status)).map(({ app }) => app),
@@ -62,7 +62,7 @@ export async function movedPlans(appliance: Appliance): Promise<readonly Plan[]>
   const purpose = (app: string) =>
     `stop ${app}, which runs ${runtime.kind === 'docker' ? 'as processes' : 'in containers'} from before the config said "runtime: ${runtime.kind}"`
   return [...(await runningServices(appliance))]
-    .filter(([app]) => moved.has(app) && config.applications[app])
+    .filter(([app]) => moved.has(app) && config.applications[app] && (only ?? app) === app)
     .map(([app, services]) =>
       planStopApp(appliance, app, services, { database: true, purpose: purpose(app) }),
     )

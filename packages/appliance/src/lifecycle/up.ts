@@ -28,6 +28,11 @@ import { waysBackAgain } from './way-back-again.ts'
 export interface UpOptions {
   /** An empty data volume is a beginning although this appliance was started before. */
   readonly firstStart: boolean
+  /**
+   * Of the applications this one is meant: no other one decides how it ended, nor is it brought up unless all were down.
+   * Default: all.
+   */
+  readonly only?: string
 }
 
 /** What `up` did. `nothing_to_do`: everything was as the config says. */
@@ -67,7 +72,7 @@ export async function upLocked(
   emit: EmitEvent,
   signal: AbortSignal,
 ): Promise<UpReport> {
-  const work = new UpWork(appliance, emit, signal)
+  const work = new UpWork(appliance, options.only, emit, signal)
   try {
     await work.resume()
     if (await work.base(options)) {
@@ -89,6 +94,7 @@ const IS_START = /^\d+-\d+-(up|start-.+|obtain-.+|serve-certificates)-[^-]+$/
 /** One run of `up`. */
 class UpWork {
   #appliance: Appliance
+  readonly #only: string | undefined
   readonly #emit: EmitEvent
   readonly #signal: AbortSignal
   readonly #operations: OperationResult[] = []
@@ -96,11 +102,14 @@ class UpWork {
   readonly #warnings: ErrorReport[] = []
   /** Interrupted starts: how they end does not count, since this run does the same anew. */
   readonly #superseded = new Set<string>()
+  /** Other applications are not brought up. */
+  #leavesOthers = false
   #cancelled = false
   #notStarted: string | null = null
 
-  constructor(appliance: Appliance, emit: EmitEvent, signal: AbortSignal) {
+  constructor(appliance: Appliance, only: string | undefined, emit: EmitEvent, signal: AbortSignal) {
     this.#appliance = appliance
+    this.#only = only
     this.#emit = emit
     this.#signal = signal
   }
@@ -111,6 +120,7 @@ class UpWork {
 
   /** What a crash interrupted is finished first. */
   async resume(): Promise<void> {
+    this.#leavesOthers = this.#only !== undefined && (await this.facts()).wanted !== 'down'
     await this.#change(() => ({ wanted: 'up', daemonEnded: undefined }))
     await rememberEngine(this.#appliance)
     const { ports, folders } = this.#appliance
@@ -122,7 +132,8 @@ class UpWork {
     const interrupted = await resumeInterrupted(runner, this.#signal)
     const results = [...interrupted, ...(await waysBackAgain(this.#appliance, runner))]
     this.#operations.push(...results)
-    for (const { operation } of results) if (IS_START.test(operation)) this.#superseded.add(operation)
+    for (const { operation } of results)
+      if (IS_START.test(operation) || this.#only !== undefined) this.#superseded.add(operation)
   }
 
   /** Gateway, certificates, storage. False when nothing more can be started. */
@@ -166,6 +177,7 @@ class UpWork {
 
   async apps(): Promise<void> {
     for (const app of startedApplications(this.#appliance.config)) {
+      if (app !== this.#only && this.#leavesOthers) continue
       if (this.#signal.aborted) {
         this.#cancelled = true
         return
@@ -181,7 +193,7 @@ class UpWork {
   /** What runs as something else than the config says by now makes room first, its database too. */
   async moved(): Promise<void> {
     const appliance = this.#appliance
-    for (const plan of await movedPlans(appliance)) {
+    for (const plan of await movedPlans(appliance, this.#only)) {
       const result = await runPlanLocked(this.#runner(), plan, this.#signal)
       this.#operations.push(result)
       if (result.outcome === 'cancelled') throw cancelled(result.operation)
@@ -193,6 +205,7 @@ class UpWork {
 
   /** What still runs of applications that the config does not name any more is stopped. */
   async strays(): Promise<void> {
+    if (this.#only !== undefined) return
     for (const plan of await strayPlans(this.#appliance)) {
       if (await this.#isInEffect(plan)) continue
       this.#operations.push(await runPlanLocked(this.#runner(), plan, this.#signal))
@@ -218,7 +231,8 @@ class UpWork {
     })
     this.#operations.push(...operations)
     for (const { operation } of operations) this.#superseded.add(operation)
-    if (failure) this.#warnings.push(failure)
+    // It stands in the state, whoever noticed it.
+    if (failure && this.#only === undefined) this.#warnings.push(failure)
   }
 
   async report(): Promise<UpReport> {
@@ -306,6 +320,7 @@ class UpWork {
   async #run(plan: Plan, part: string): Promise<void> {
     const result = await runPlanLocked(this.#runner(), plan, this.#signal)
     this.#operations.push(result)
+    if (!this.#decides(part)) this.#superseded.add(result.operation)
     if (result.outcome === 'done') return
     if (result.outcome === 'cancelled') throw cancelled(result.operation)
     const error = result.errors[0]
@@ -319,10 +334,18 @@ class UpWork {
       this.#cancelled = true
       return
     }
-    if (!this.#errors.some((known) => known.code === error.code && known.why === error.why))
+    if (
+      this.#decides(part) &&
+      !this.#errors.some((known) => known.code === error.code && known.why === error.why)
+    )
       this.#errors.push(error)
     const at = this.#appliance.ports.clock.now().toISOString()
     await this.#change((facts) => ({ failures: replaceFailure(facts.failures, part, error, at, step) }))
+  }
+
+  /** Whether what happens to a part, an application or one of the appliance, counts for how this run ends. */
+  #decides(part: string): boolean {
+    return (this.#only ?? part) === part || !this.#appliance.config.applications[part]
   }
 
   #change(change: (facts: Facts) => Partial<Facts>): Promise<Facts> {

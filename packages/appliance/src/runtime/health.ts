@@ -92,10 +92,12 @@ export async function waitHealthy(
   const name = `${spec.service} of ${spec.app}`
   const next = `Run "caretaker logs ${spec.app} ${spec.service}" and correct what it complains about, then "caretaker up"`
   if (reached === 'ended') {
+    const status = await runtime.status(spec.app, spec.service, spec.slot)
+    const memory = status?.outOfMemory ? `, because ${memoryWords(spec)}` : ''
     throw new AppError('SERVICE_START_FAILED', {
       what: `The service ${name} does not start`,
-      why: `it ended right after its start${said}`,
-      next,
+      why: `it ended right after its start${memory}${said}`,
+      next: status?.outOfMemory ? `Raise its mem_limit, or let it use less; then "caretaker up"` : next,
     })
   }
   throw new AppError('SERVICE_UNHEALTHY', {
@@ -103,6 +105,13 @@ export async function waitHealthy(
     why: `${last}, for ${Math.round(limitMs / SECOND_MS)} s${said}`,
     next,
   })
+}
+
+/** What is said of a service that the kernel has ended for its use of memory. */
+export function memoryWords({ container }: Pick<ServiceSpec, 'container'> = {}): string {
+  const limit = container?.settings['mem_limit']
+  const named = typeof limit === 'string' || typeof limit === 'number' ? ` (mem_limit ${limit})` : ''
+  return `it used more memory than it may${named} and was ended by the kernel`
 }
 
 function cancelled(name: string): AppError {

@@ -120,6 +120,8 @@ export interface ServiceStatus {
   readonly identity?: ProcessIdentity
   /** IP address that this machine reaches it at; undefined is the loopback address. Changes with every start. */
   readonly address?: string
+  /** It has ended because it used more memory than it may. */
+  readonly outOfMemory?: true
   readonly startedAt: string
   /** {@link specHash} of the spec it was started with. */
   readonly specHash: string

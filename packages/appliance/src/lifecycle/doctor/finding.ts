@@ -47,11 +47,21 @@ export async function runChecks<Looked>(
   const findings: Finding[] = []
   for (const check of checks) {
     const { name, says } = check
-    const found = await check.look(scene).catch((error: unknown) => [asFound(error)])
+    const found = await check.look(scene).catch((error: unknown) => [{ ...asFound(error), isThrown: true }])
+    // What keeps several things from being looked at is found once.
+    const [thrown] = found
+    if (thrown && 'isThrown' in thrown && isTold(findings, thrown)) continue
     if (found.length === 0) findings.push({ check: name, result: 'ok', code: 'OK', what: says, next: '' })
-    for (const entry of found) findings.push({ check: name, result: 'problem', ...entry })
+    for (const { code, what, next, result = 'problem' } of found)
+      findings.push({ check: name, result, code, what, next })
   }
   return findings
+}
+
+/** Whether the same reason stands there already, in whatever words it begins. */
+function isTold(findings: readonly Finding[], { code, what }: Found): boolean {
+  const why = what.slice(what.indexOf(': ') + 2)
+  return findings.some((known) => known.code === code && known.what.endsWith(why))
 }
 
 /** An error as something that was found. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { formatDuration, MINUTE_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
+import type { StrayProcess } from '@caretaker/ports/process.ts'
 import { serviceNamed } from '../../application/application.ts'
 import { checkPostgres } from '../../database/health.ts'
 import { assertCluster } from '../../database/inspect.ts'
@@ -9,7 +10,7 @@ import { readLogTail } from '../../runtime/logs.ts'
 import { findOwnProcesses } from '../../runtime/own-processes.ts'
 import { serviceKey } from '../../runtime/runtime.ts'
 import { adminAddress, clusterOf, POSTGRES_SERVICE, postgresPrograms } from '../app-database.ts'
-import { programFolder } from '../appliance.ts'
+import { type Appliance, programFolder } from '../appliance.ts'
 import { readFacts } from '../facts.ts'
 import { observeApps } from '../observe.ts'
 import { seenProblems } from '../problems.ts'
@@ -30,10 +31,10 @@ const DAMAGED_PAGES =
 export const PART_CHECKS: readonly ApplianceCheck[] = [
   { name: 'programs', says: 'Node and Postgres are there', look: programs },
   { name: 'time zone', says: 'the machine knows the time zone', look: timeZone },
-  { name: 'daemon', says: 'the daemon runs and is of this version', look: daemonVersion },
-  { name: 'clock since the start', says: 'the clock was not set while services ran', look: jumps },
+  { name: 'daemon', says: 'no daemon of another version runs', look: daemonVersion },
   { name: 'failures', says: 'no part has failed', look: failures },
   { name: 'parts', says: 'every part runs', look: parts },
+  { name: 'clock since the start', says: 'the clock was not set while services ran', look: jumps },
   { name: 'databases', says: 'every Postgres answers, on data that is whole', look: databases },
   { name: 'applications', says: 'every application is healthy', look: applications },
   { name: 'processes', says: 'nothing runs that nobody remembers', look: leftovers },
@@ -175,14 +176,26 @@ async function leftovers({ appliance }: Scene): Promise<readonly Found[]> {
       what: `process ${identity.pid} runs ${label.service} of ${label.app}, and nothing remembers it`,
       next: '"caretaker up" ends it',
     }))
-  return [
-    ...unremembered,
-    ...strays.map(({ identity: { pid }, name }) => ({
-      code: 'PROCESS_LEFTOVER' as const,
-      what: `process ${pid} (${name}) runs as the service user, and no service that runs has started it`,
-      next: `A service left it behind. Look at it ("ps -fp ${pid}"), then end it: kill ${pid}`,
-    })),
-  ]
+  return [...unremembered, ...(await Promise.all(strays.map((stray) => strayFound(appliance, stray))))]
+}
+
+/** Only what works in a folder of ours was ours; the user may run other things, and other appliances share it. */
+async function strayFound(
+  { ports, folders, stateFolder }: Appliance,
+  { identity: { pid }, name }: StrayProcess,
+): Promise<Found> {
+  const place = await ports.files.readLink(`/proc/${pid}/cwd`).catch(() => undefined)
+  const ours = [stateFolder, folders.data, folders.volatile]
+  const isOurs =
+    place !== undefined && ours.some((folder) => place === folder || place.startsWith(`${folder}/`))
+  const what = `process ${pid} (${name}) runs as the service user, and no service that runs has started it`
+  if (isOurs) {
+    const next = `A service left it behind. Look at it ("ps -fp ${pid}"), then end it: kill ${pid}`
+    return { code: 'PROCESS_LEFTOVER', what, next }
+  }
+  const where = place === undefined ? '' : `; it works in ${place}, which is no folder of this appliance`
+  const next = `Find out whose it is ("ps -fp ${pid}"); another appliance, or somebody else, may need it`
+  return { result: 'notice', code: 'PROCESS_LEFTOVER', what: `${what}${where}`, next }
 }
 
 async function plannedEnd({ appliance: { ports, stateFolder } }: Scene): Promise<readonly Found[]> {

@@ -8,10 +8,10 @@ const PROGRAM = `
   child.unref()
   console.log(child.pid)`
 
-/** A process of the service user that no service has any more. */
-export async function leaveBehind(lab: Lab): Promise<Mend> {
+/** A process of the service user that no service has any more, in a folder of this appliance unless another is named. */
+export async function leaveBehind(lab: Lab, cwd = lab.stateFolder): Promise<Mend> {
   const { serviceUser } = (await lab.open()).appliance
-  const { stdout } = spawnSync(process.execPath, ['-e', PROGRAM], { env: {}, ...serviceUser })
+  const { stdout } = spawnSync(process.execPath, ['-e', PROGRAM], { env: {}, cwd, ...serviceUser })
   const pid = Number(String(stdout))
   return async () => void process.kill(pid, 'SIGKILL')
 }

@@ -3,8 +3,10 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { createHost } from '@caretaker/host/host.ts'
 import { applianceId, readableId } from '@caretaker/kernel/ids.ts'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeRuntime, type RuntimeUnderTest } from '../conformance.ts'
+import { DEFAULT_STOP } from '../defaults.ts'
+import type { ServiceSpec } from '../runtime.ts'
 import { createDockerRuntime } from './docker-runtime.ts'
 import type { ElsewhereTask } from './testing/elsewhere.fixture.ts'
 import { startTestEngine, type TestEngine } from './testing/engine.fixture.ts'
@@ -21,11 +23,41 @@ afterAll(async () => {
   await engine[Symbol.asyncDispose]()
 })
 
-describeRuntime('docker', { keepsRecords: false, orphansLive: false }, make)
+describeRuntime('docker', { keepsRecords: false, orphansLive: false }, () => make())
 
-async function make(): Promise<RuntimeUnderTest> {
+it('never touches what an appliance has whose id begins alike', async () => {
+  const first = await make()
+  const id = engine.run('ps', '-q', '--filter', 'label=caretaker.appliance').trim()
+  expect(id).toBe('')
+  const spec: ServiceSpec = {
+    app: 'shop',
+    service: 'web',
+    releaseId: '1',
+    command: [first.node, '-e', 'setInterval(() => {}, 1000)'],
+    cwd: first.folder,
+    env: {},
+    owner: undefined,
+    logFile: `${first.folder}/web.log`,
+    stop: DEFAULT_STOP,
+    health: undefined,
+    restart: 'always',
+    ...(first.container ? { container: first.container } : {}),
+  }
+  await first.runtime.start(spec)
+  const present = engine.run('ps', '-q', '--no-trunc').trim()
+  const owner = engine.run('inspect', '-f', '{{index .Config.Labels "caretaker.appliance"}}', present).trim()
+  const second = await make(`${owner.slice(0, -1)}${owner.endsWith('0') ? '1' : '0'}`)
+  await expect(second.runtime.start(spec)).rejects.toMatchObject({
+    code: 'ENGINE_FAILED',
+    why: expect.stringContaining(`belongs to the appliance ${owner}`),
+  })
+  expect(engine.run('ps', '-q', '--no-trunc').trim()).toBe(present)
+  expect(await second.runtime.list()).toEqual([])
+  await first.cleanUp()
+})
+
+async function make(id = applianceId()): Promise<RuntimeUnderTest> {
   const ports = createHost()
-  const id = applianceId()
   const folder = `${engine.folder}/${readableId(8)}`
   await ports.files.makeFolder(folder, 0o755)
   const options = {

@@ -51,6 +51,9 @@ const CREATE_LIMIT_MS = 2 * MINUTE_MS
 const LAST_SIGNAL_LIMIT_MS = 30 * SECOND_MS
 const LONGEST_POLL_MS = 500
 
+/** How the compose engine marks what it makes. */
+const COMPOSE_PROJECT = 'com.docker.compose.project'
+
 const SLOTS: readonly Slot[] = ['a', 'b']
 
 /**
@@ -74,7 +77,14 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
     return (await containersOf(app, service, slot)).find(isService)
   }
 
-  async function statusOf({ labels, state, pid, startedAt, addresses }: Container): Promise<ServiceStatus> {
+  async function statusOf({
+    labels,
+    state,
+    pid,
+    startedAt,
+    addresses,
+    outOfMemory,
+  }: Container): Promise<ServiceStatus> {
     const app = labels[LABEL.app] ?? ''
     const named = parseServiceKey(labels[LABEL.service] ?? '')
     const address = addresses[projectOf(options.applianceId, app, named.slot)]
@@ -90,6 +100,7 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
         ? {}
         : { identity: { pid, startTicks: start, bootId: await machine.bootId() } }),
       ...(address === undefined ? {} : { address }),
+      ...(outOfMemory && state === 'ended' ? { outOfMemory: true as const } : {}),
       startedAt,
       specHash: labels[LABEL.spec] ?? '',
       logFile: labels[LABEL.log] ?? '',
@@ -163,6 +174,22 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
     return path
   }
 
+  /**
+   * Names hold a part of the id only, and an engine can serve several appliances: the compose engine would take what another
+   * one has under the same name for its own, and put ours in its place.
+   */
+  async function assertOwnProject(project: string): Promise<void> {
+    const found = await engine.list([`${COMPOSE_PROJECT}=${project}`])
+    const other = found.find(({ labels }) => labels[LABEL.appliance] !== options.applianceId)
+    if (!other) return
+    const owner = other.labels[LABEL.appliance]
+    throw new AppError('ENGINE_FAILED', {
+      what: `No container was made for ${project}`,
+      why: `${other.name} has the same name in this engine and belongs to ${owner === undefined ? 'somebody else' : `the appliance ${owner}`}`,
+      next: 'Let each of the two have an engine of its own ("docker.socket" of the config), or remove that one if nobody needs it',
+    })
+  }
+
   /** Makes the container and does not start it. */
   async function create(wish: ContainerWish): Promise<Container> {
     const { spec } = wish
@@ -170,6 +197,7 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
     const { service, file } = composeFile(wish)
     const args = ['create', '--no-build', '--pull', 'never', service]
     const project = projectOf(options.applianceId, spec.app, spec.slot)
+    await assertOwnProject(project)
     const result = await runDocker(processes, composeCommand(options, project, file, args, CREATE_LIMIT_MS))
     const container = await engine.inspect(containerName(options.applianceId, spec.app, service, spec.slot))
     if (result.exitCode !== 0 || !container) {

@@ -15,6 +15,8 @@ export interface Container {
   /** Of its first process, on this machine; 0 when it does not run. */
   readonly pid: number
   readonly exitCode: number
+  /** The kernel has ended a process of it, for it used more memory than it may. */
+  readonly outOfMemory: boolean
   /** ISO 8601. */
   readonly startedAt: string
   readonly env: readonly string[]
@@ -171,6 +173,7 @@ interface RawContainer {
     readonly Running: boolean
     readonly Pid: number
     readonly ExitCode: number
+    readonly OOMKilled: boolean
     readonly StartedAt: string
   }
   readonly NetworkSettings: {
@@ -187,6 +190,7 @@ function containerOf({ Id, Name, Config, State, NetworkSettings }: RawContainer)
     state: State.Running ? 'running' : State.Status === 'created' ? 'created' : 'ended',
     pid: State.Pid,
     exitCode: State.ExitCode,
+    outOfMemory: State.OOMKilled,
     startedAt: State.StartedAt,
     env: Config.Env ?? [],
     addresses: Object.fromEntries(
