@@ -11,6 +11,7 @@ import type { Ports } from '@caretaker/ports/ports.ts'
 import { parseDocument } from 'yaml'
 import { stagePostgres } from '../../../../../scripts/stage-postgres.mjs'
 import { createConfigText } from '../../config/create.ts'
+import { keepLastGood, readLastGood } from '../../config/last-good.ts'
 import { parseConfig } from '../../config/parse.ts'
 import { removeSealed } from '../../storage/seal.ts'
 import type { Surrounding } from '../appliance.ts'
@@ -46,7 +47,7 @@ export interface Lab extends AsyncDisposable {
   readonly apps: Readonly<Record<string, TinyApp>>
   /** The appliance with the config as it is now. */
   open(): Promise<OpenedAppliance>
-  /** Changes one value of the config; undefined takes it out. */
+  /** Changes one value of the config, as if it had been applied; undefined takes it out. */
   configure(path: readonly string[], value: unknown): Promise<void>
   /** What a visitor gets at an application, over HTTPS verified against the appliance's authority. */
   get(app: string, path?: string, method?: string): Promise<Answer>
@@ -105,6 +106,9 @@ export async function openLab(
       if (value === undefined) document.deleteIn(['caretaker', ...path])
       else document.setIn(['caretaker', ...path], value)
       await writeFile(configFile, document.toString({ lineWidth: 0 }))
+      const last = await readLastGood(ports, stateFolder).catch(() => undefined)
+      const now = last && (await openWithFile(around, configFile).catch(() => undefined))
+      if (now) await keepLastGood(ports, stateFolder, now.loaded)
     },
     async get(app, path = '/', method = 'GET') {
       const ca = await readFile(join(stateFolder, 'certificates', 'ca.crt'), 'utf8')
