@@ -31,6 +31,6 @@ test('clones in containers hold all that was acknowledged; no container, network
     known('volume', 'ls', '--format', '{{.Name}}'),
   ]
   const before = all()
-  await cloneUnderWriter(appliance, 2, '--allow-outside')
+  await cloneUnderWriter(appliance, 2)
   expect(all()).toEqual(before)
 }, 600_000)

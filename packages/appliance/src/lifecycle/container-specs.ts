@@ -18,6 +18,9 @@ import type { ServiceImage } from './release-images.ts'
 /** Where a container finds its secrets, as the compose specification says. */
 const SECRETS_FOLDER = '/run/secrets'
 
+/** No mail leaves a clone: nobody takes it there. */
+const NO_MAIL = { SMTP_URL: 'smtp://127.0.0.1:25' }
+
 /** Everything the runtime needs to run one service of a prepared release in a container. */
 export async function containedServiceSpec(
   appliance: Appliance,
@@ -29,6 +32,7 @@ export async function containedServiceSpec(
   const app = application.name
   const image = images?.[service.name]
   if (!image) throw new Error(`${release.releaseId} of ${app} was not prepared for containers`)
+  const isClone = appliance.config.applications[app]?.clone !== undefined
   const address = application.database ? await databaseAddress(appliance, app) : undefined
   return {
     app,
@@ -37,24 +41,27 @@ export async function containedServiceSpec(
     releaseId: release.releaseId,
     command: commandOf(service, image),
     cwd: posix.resolve(image.workingDir, service.workingDir ?? '.'),
-    env: serviceEnvironment(application, service, {
-      publicUrl: publicUrl(appliance, app),
-      timeZone: appliance.config.identity.time_zone,
-      // Both are the image's own.
-      home: undefined,
-      path: undefined,
-      database: address && { ...address, host: POSTGRES_SERVICE },
-      listenPorts: Object.fromEntries(listening(application)),
-      urls: Object.fromEntries(
-        listening(application).map(([name, port]) => [name, `http://${name}:${port}`] as const),
-      ),
-      volumePaths: Object.fromEntries(service.mounts.map(({ volume, target }) => [volume, target])),
-      secretFiles: Object.fromEntries(
-        service.secrets.map(({ secret, target }) => [secret, secretPath(target)]),
-      ),
-      secrets: appliance.config.applications[app]?.secrets ?? {},
-      environment: appliance.config.applications[app]?.clone ? application.clone.environment : {},
-    }),
+    env: {
+      ...serviceEnvironment(application, service, {
+        publicUrl: publicUrl(appliance, app),
+        timeZone: appliance.config.identity.time_zone,
+        // Both are the image's own.
+        home: undefined,
+        path: undefined,
+        database: address && { ...address, host: POSTGRES_SERVICE },
+        listenPorts: Object.fromEntries(listening(application)),
+        urls: Object.fromEntries(
+          listening(application).map(([name, port]) => [name, `http://${name}:${port}`] as const),
+        ),
+        volumePaths: Object.fromEntries(service.mounts.map(({ volume, target }) => [volume, target])),
+        secretFiles: Object.fromEntries(
+          service.secrets.map(({ secret, target }) => [secret, secretPath(target)]),
+        ),
+        secrets: appliance.config.applications[app]?.secrets ?? {},
+        environment: isClone ? application.clone.environment : {},
+      }),
+      ...(isClone ? NO_MAIL : {}),
+    },
     secrets: service.secrets.map(({ secret }) =>
       secretValue(appliance, application, sourceOf(application, secret)),
     ),

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, openSync, readFileSync, realpathSync, statSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { pipeline } from 'node:stream'
 import {
   type CellMount,
@@ -18,9 +18,12 @@ import type { InsideMessage, OutsideMessage } from './messages.ts'
  */
 export async function runInsideCell(order: CellOrder): Promise<void> {
   const gone = new Promise<void>((resolve) => process.on('disconnect', resolve))
+  // Whatever is open would keep this process, and all inside with it.
+  const open = new Set<Socket>()
+  let mail: Server
   try {
     run('ip', ['link', 'set', 'lo', 'up'])
-    await takeMail()
+    mail = await takeMail()
     arrange(order)
     if (order.owner) giveUpRights(order.owner)
   } catch (error) {
@@ -28,15 +31,17 @@ export async function runInsideCell(order: CellOrder): Promise<void> {
     throw error
   }
   process.on('message', ({ port }: OutsideMessage, connection: Socket | undefined) => {
-    if (connection) handOver(connection, port)
+    if (connection) handOver(connection, port, open)
   })
   const ready: InsideMessage = { kind: 'ready' }
   process.send?.(ready)
   await gone
+  mail.close()
+  for (const socket of open) socket.destroy()
 }
 
 /** Listens where programs look for the mail server of their machine, which only root may, and passes clients on. */
-async function takeMail(): Promise<void> {
+async function takeMail(): Promise<Server> {
   const server = createServer({ pauseOnConnect: true }, (client) => {
     client.on('error', () => client.destroy())
     const message: InsideMessage = { kind: 'mail' }
@@ -48,10 +53,15 @@ async function takeMail(): Promise<void> {
     server.once('error', reject)
     server.listen(SMTP_PORT, LOOPBACK, resolve)
   })
+  return server
 }
 
-function handOver(connection: Socket, port: number): void {
+function handOver(connection: Socket, port: number, open: Set<Socket>): void {
   const service = connect({ port, host: LOOPBACK, allowHalfOpen: true })
+  for (const socket of [connection, service]) {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  }
   connection.allowHalfOpen = true
   const end = (error: unknown) => {
     if (!error) return

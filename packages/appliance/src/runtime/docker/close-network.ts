@@ -3,6 +3,7 @@ import { sha256 } from '@caretaker/kernel/json.ts'
 import { SECOND_MS } from '@caretaker/kernel/time.ts'
 import { commandError, runToSuccess } from '@caretaker/ports/command.ts'
 import type { Command, Processes } from '@caretaker/ports/process.ts'
+import { notIsolated } from '../isolation.ts'
 
 /** Name of the bridge of a network; interfaces have at most 15 characters. */
 export function bridgeName(network: string): string {
@@ -24,6 +25,23 @@ export async function closeNetwork(processes: Runner, network: string): Promise<
   await runToSuccess(processes, iptables('--insert', ...rule))
 }
 
+/**
+ * Lets nothing out of an internal network to this machine itself, which is an address of every network. What this machine
+ * asks is answered. Only root can.
+ * @throws AppError CLONE_NOT_ISOLATED where the engine keeps no rules, COMMAND_FAILED
+ */
+export async function sealNetwork(processes: Runner, network: string): Promise<void> {
+  if (!(await keepsRules(processes))) {
+    throw notIsolated(
+      'The container was not started',
+      'the engine of this machine keeps no rules of iptables',
+    )
+  }
+  const rule = sealFor(network)
+  if ((await processes.run(iptables('--check', ...rule))).exitCode === 0) return
+  await runToSuccess(processes, iptables('--insert', ...rule))
+}
+
 /** Whether the engine keeps rules here: one that shall not has no chain for us. @throws AppError COMMAND_FAILED */
 async function keepsRules(processes: Runner): Promise<boolean> {
   const list = iptables('--numeric', '--list', CHAIN)
@@ -38,9 +56,9 @@ async function keepsRules(processes: Runner): Promise<boolean> {
   }
 }
 
-/** Takes the rule of {@link closeNetwork} out; nothing when there is none. */
+/** Takes the rules of {@link closeNetwork} and {@link sealNetwork} out; nothing when there are none. */
 export async function forgetNetwork(processes: Runner, network: string): Promise<void> {
-  await processes.run(iptables('--delete', ...ruleFor(network)))
+  for (const rule of [ruleFor(network), sealFor(network)]) await processes.run(iptables('--delete', ...rule))
 }
 
 /** The chain that the engine leaves to the people of the machine. */
@@ -50,6 +68,11 @@ function ruleFor(network: string): readonly string[] {
   const bridge = bridgeName(network)
   const match = ['--out-interface', bridge, '!', '--in-interface', bridge]
   return [CHAIN, ...match, '--match', 'conntrack', '--ctstate', 'NEW', '--jump', 'DROP']
+}
+
+function sealFor(network: string): readonly string[] {
+  const match = ['--in-interface', bridgeName(network), '--match', 'conntrack', '--ctstate', 'NEW']
+  return ['INPUT', ...match, '--jump', 'DROP']
 }
 
 function iptables(...args: readonly string[]): Command {

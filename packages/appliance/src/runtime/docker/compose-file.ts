@@ -101,6 +101,7 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
           })),
         ],
         networks: Object.fromEntries(reached.map((slot) => [NETWORK_KEYS[slot], aliases])),
+        ...(isKeptIn(spec) ? { dns: [NO_NAME_SERVER] } : {}),
         restart: 'no',
         stop_signal: spec.stop.signal,
         healthcheck: { disable: true },
@@ -115,7 +116,10 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
       },
     },
     networks: Object.fromEntries(
-      reached.map((slot) => [NETWORK_KEYS[slot], networkNamed(projectOf(applianceId, app, slot), labels)]),
+      reached.map((slot) => [
+        NETWORK_KEYS[slot],
+        networkNamed(projectOf(applianceId, app, slot), labels, isKeptIn(spec)),
+      ]),
     ),
     volumes: Object.fromEntries(
       volumes.map(({ engineName, folder }) => [
@@ -134,12 +138,24 @@ export const networkSlots = ({ slot = 'a', container }: ContainedSpec): readonly
 /** The compose engine takes a network that another file has made only if it was called the same there. */
 const NETWORK_KEYS = { a: 'default', b: 'beside' } as const satisfies Record<Slot, string>
 
-function networkNamed(name: string, labels: Readonly<Record<string, string>>): object {
-  return { name, labels, driver_opts: { 'com.docker.network.bridge.name': bridgeName(name) } }
-}
-
 /** Whether a volume of the engine is one of those of a compose project. */
 export const isVolumeOf = (project: string, engineName: string) => engineName.startsWith(`${project}-`)
+
+function networkNamed(name: string, labels: Readonly<Record<string, string>>, internal: boolean): object {
+  const driver_opts = { 'com.docker.network.bridge.name': bridgeName(name) }
+  return { name, labels, driver_opts, ...(internal ? { internal } : {}) }
+}
+
+/** Whether its network leads nowhere: see {@link ServiceSpec.isolation}. */
+export function isKeptIn({ isolation }: Pick<ServiceSpec, 'isolation'>): boolean {
+  return isolation !== undefined && isolation.open !== true
+}
+
+/**
+ * The container itself, where nobody answers for names, which is told at once. The engine answers for those of its networks;
+ * for all others it would ask on behalf of a container that reaches nobody (CVE-2024-29018).
+ */
+const NO_NAME_SERVER = '127.0.0.1'
 
 /** A volume of the engine cannot be led elsewhere: one for another folder has another name. */
 function volumeName(project: string, { name, folder }: { readonly name: string; readonly folder: string }) {

@@ -7,6 +7,7 @@ import { waitUntil } from '@caretaker/ports/deadline.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import type { CommandResult } from '@caretaker/ports/process.ts'
 import { callerOf, isCallerAlive, startOf } from '../caller.ts'
+import { notIsolated } from '../isolation.ts'
 import {
   parseServiceKey,
   type Runtime,
@@ -17,12 +18,13 @@ import {
   serviceKey,
   specHash,
 } from '../runtime.ts'
-import { closeNetwork, forgetNetwork } from './close-network.ts'
+import { closeNetwork, forgetNetwork, sealNetwork } from './close-network.ts'
 import {
   type ContainedSpec,
   type ContainerWish,
   composeFile,
   containerName,
+  isKeptIn,
   isVolumeOf,
   LABEL,
   projectOf,
@@ -157,8 +159,12 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
 
   const isRoot = machine.user().uid === 0
 
-  async function close(network: string): Promise<void> {
+  async function close(network: string, spec: ServiceSpec): Promise<void> {
     if (isRoot) await closeNetwork(processes, network)
+    if (!isKeptIn(spec)) return
+    if (!isRoot)
+      throw notIsolated(`${spec.app} was not started`, 'only root may close networks of containers')
+    await sealNetwork(processes, network)
   }
 
   const secretFile = (app: string, name: string) => join(options.secretFolder, `${app}.${name}`)
@@ -210,7 +216,7 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
     }
     try {
       for (const network of spec.container.reachedByAll ? networksOf(spec.app) : [project])
-        await close(network)
+        await close(network, spec)
       await assertProgram(engine, container, spec, wish.command ?? spec.command)
       return container
     } catch (error) {

@@ -38,7 +38,7 @@ export async function makeIsolatedWorld(): Promise<IsolatedWorld> {
     join(base, name),
   ) as [string, string, string, string]
   const owner = process.getuid?.() === 0 ? NOBODY : undefined
-  await ports.files.makeFolder(base, 0o755)
+  await ports.files.setMode(base, 0o755)
   for (const path of [folder, hidden, readOnly]) {
     await mkdir(path)
     if (owner) await chown(path, owner.uid, owner.gid)
