@@ -329,7 +329,7 @@ export const caretakerSchema = z.strictObject({
         .literal([15, 16, 17, 18])
         .default(17)
         .describe(
-          'Postgres major of new databases: 15, 16, 17 or 18. A change does not convert existing ones.',
+          'Postgres major of all databases: 15, 16, 17 or 18. A change converts none: with another major an existing one is not started.',
         ),
       image: plainText(300)
         .regex(/^[a-z0-9][\w.\-/:@]*$/i, 'must be the name of an image, as postgres:17')
