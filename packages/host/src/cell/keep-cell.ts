@@ -86,7 +86,10 @@ async function closedCell(order: CellOrder, sink: MailSink, signal: AbortSignal)
   const [file = '', ...args] = makeCellCommand(isRoot, [...order.program, '--order', JSON.stringify(order)])
   const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const ended = once(child, 'exit')
-  const stop = () => child.kill('SIGKILL')
+  // Its first process ends when nobody holds the other end any more; a signal takes rights that we have given up.
+  const stop = () => {
+    if (child.connected) child.disconnect()
+  }
   signal.addEventListener('abort', stop, { once: true })
   child.on('message', (message: InsideMessage, client: Socket | undefined) => {
     if (!isFromInside(message, 'mail') || !client) return
