@@ -129,6 +129,8 @@ export const ERROR_CODES = {
   MIGRATION_FAILED: entry(5, 'The migration of the application failed.'),
   SMOKE_FAILED: entry(5, 'The smoke test of the application failed.'),
   UPDATE_REFUSED: entry(2, 'The update cannot be done as it was asked for; nothing was changed.'),
+  REHEARSAL_FAILED: entry(1, 'The release failed on a clone of the data, so it was not put in force.'),
+  ACCEPTANCE_FAILED: entry(1, 'The release does not pass its acceptance test on a clone.'),
   UPDATE_UNFINISHED: entry(
     5,
     'An update could neither be finished nor taken back; nothing is started on data that may be half migrated.',

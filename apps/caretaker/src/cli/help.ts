@@ -6,7 +6,7 @@ const SHOWN_FIRST = ['config create', 'app add', 'up', 'status']
 
 /** Words that stand before several commands, with what they are about. */
 export const GROUPS: Readonly<Record<string, string>> = {
-  app: 'Applications: add, list, show, update, rollback, history, remove, logs, exec, restart, rotate-password, clone.',
+  app: 'Applications: add, list, show, updates, rehearse, update, rollback, history, remove, logs, exec, restart, rotate-password, clone.',
   cert: 'The certificates of the host names: list, renew.',
   clone: 'Running copies of applications, made with "app clone": list, extend, remove, mail.',
   config: 'The config: create, check, show, diff, export, schema.',

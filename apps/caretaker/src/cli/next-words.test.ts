@@ -18,7 +18,7 @@ describe('completion', () => {
   })
 
   it('of the second word: what the group holds', async () => {
-    expect(await after('app', 're')).toEqual(['remove', 'restart'])
+    expect(await after('app', 're')).toEqual(['rehearse', 'remove', 'restart'])
     expect(await after('service', '')).toEqual(['off', 'on'])
     expect(await after('nothing', '')).toEqual([])
   })
@@ -55,7 +55,7 @@ describe('completion', () => {
   })
 
   it('is not led astray by options and their values in between', async () => {
-    expect(await after('--state', '/var/lib/x', 'app', 're')).toEqual(['remove', 'restart'])
+    expect(await after('--state', '/var/lib/x', 'app', 're')).toEqual(['rehearse', 'remove', 'restart'])
     expect(await after('--json', 'app', 'show', '')).toEqual(APPS)
     expect(await after('logs', '--lines', '5', '')).toEqual(APPS)
     expect(await after('app', 'show', '--config', 'c.yml', 'g')).toEqual(['guestbook'])

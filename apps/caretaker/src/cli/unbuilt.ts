@@ -9,8 +9,6 @@ const UNBUILT: ReadonlySet<string> = new Set([
   'user',
   'config package',
   'config scan',
-  'app rehearse',
-  'app updates',
 ])
 
 /** The refusal of a command that is known but not built; undefined for every other line. */

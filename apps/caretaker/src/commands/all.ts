@@ -9,6 +9,7 @@ import {
   appRotatePassword,
   appShow,
 } from './app.ts'
+import { appRehearse, appUpdates } from './app-rehearse.ts'
 import { appHistory, appRollback, appUpdate } from './app-update.ts'
 import { cell } from './cell.ts'
 import { certList, certRenew } from './cert.ts'
@@ -41,6 +42,8 @@ export const COMMANDS: readonly CommandDefinition[] = [
   appAdd,
   appList,
   appShow,
+  appUpdates,
+  appRehearse,
   appUpdate,
   appRollback,
   appHistory,

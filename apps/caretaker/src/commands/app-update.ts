@@ -1,11 +1,14 @@
 import type { AppHistory } from '@caretaker/appliance/lifecycle/show-history.ts'
 import type { ChangeReport } from '@caretaker/appliance/lifecycle/update-app.ts'
+import { formatDuration } from '@caretaker/kernel/time.ts'
 import type { Preview } from '@caretaker/steps/preview.ts'
 import { openInForceFor, openToChangeFor } from '../cli/around.ts'
 import type { Call, CommandDefinition, FieldDoc } from '../cli/definition.ts'
+import { duration } from '../cli/duration.ts'
 import { problemsOf, renderPreviews } from '../cli/render-report.ts'
 import type { Style } from '../cli/style.ts'
 import { table } from '../cli/table.ts'
+import { REHEARSAL } from './app-rehearse.ts'
 import { DRY_RUN, PLAN } from './report-docs.ts'
 
 const NAME = { name: 'name', description: 'name of the application in the config' }
@@ -30,7 +33,7 @@ export const appUpdate: CommandDefinition = {
   name: 'app update',
   summary: 'Bring an application to the release that its source holds now.',
   details:
-    'The new release is fetched, built and rehearsed while the old one serves. Without a migration nobody notices the\nswitch. With one, requests wait while database and files are snapshotted, migrated and tested; whatever fails before\nthe end, both go back to that snapshot and the old release serves again (exit code 4).',
+    'The new release is fetched, built and rehearsed on a clone while the old one serves; a bad rehearsal\nrefuses it (exit code 1), a good one of the last 7 days counts. Without a migration nobody notices the\nswitch. With one, requests wait while database and files are snapshotted, migrated and tested; whatever fails before\nthe end, both go back to that snapshot and the old release serves again (exit code 4).',
   arguments: [NAME],
   options: [
     {
@@ -38,6 +41,12 @@ export const appUpdate: CommandDefinition = {
       description: 'tag, branch or commit of a git source; elsewhere the version it must hold',
     },
     { flags: '--no-rehearsal <reason>', description: 'do not rehearse it on a clone first, and why' },
+    {
+      flags: '--watch <time>',
+      description: 'how long all services must stay healthy at the end of its rehearsal',
+      default: '30s',
+    },
+    { flags: '--allow-outside', description: 'rehearse it although the clone could reach the outside' },
     {
       flags: '--no-build',
       description: 'with --dry-run: do not build it; whether it migrates is not known then',
@@ -49,10 +58,18 @@ export const appUpdate: CommandDefinition = {
     ['caretaker app update guestbook', 'to what its source holds now'],
     ['caretaker app update wiki --to v1.5.0', 'to a tag of its git repository'],
   ],
-  output: CHANGE,
+  output: [
+    ...CHANGE,
+    ['rehearsal', 'object or null', `the verdict that allowed or refused it: ${REHEARSAL}`],
+  ],
   dryRunOutput: [
     ...PLAN,
     ['migrates', 'boolean or null', 'whether it would migrate; null where it was not built'],
+    [
+      'rehearsal',
+      'object or null',
+      'the newest verdict on these two releases; migration_ms is to be expected',
+    ],
   ],
   runs: 'daemon',
   async handler(call) {
@@ -62,6 +79,8 @@ export const appUpdate: CommandDefinition = {
       app: call.arguments[0] ?? '',
       to: text(call, 'to'),
       noRehearsal: text(call, 'rehearsal'),
+      watchMs: duration('--watch', call.options.watch),
+      allowOutside: call.options.allowOutside === true,
     }
     if (call.options.dryRun === true) {
       const build = call.options.build !== false
@@ -71,8 +90,17 @@ export const appUpdate: CommandDefinition = {
     return { data: report, exitCode: report.exit_code }
   },
   render: (data: ReportOrPlan, style: Style) =>
-    data.plan ? renderPreviews(data.plan, style) : renderChange(data, style),
+    data.plan ? `${renderPreviews(data.plan, style)}${expectation(data, style)}` : renderChange(data, style),
   problems: problemsOf,
+}
+
+/** What the last rehearsal makes one expect. */
+function expectation({ plan, migrates, rehearsal }: ReportOrPlan, style: Style): string {
+  if (!plan?.length) return ''
+  if (!rehearsal) return migrates === false ? '' : `\n${style.dim('It was not rehearsed yet.')}`
+  const took =
+    rehearsal.migration_ms === null ? '' : `, its migration took ${formatDuration(rehearsal.migration_ms)}`
+  return `\nRehearsed ${rehearsal.at}: ${rehearsal.verdict}${took}.`
 }
 
 export const appRollback: CommandDefinition = {

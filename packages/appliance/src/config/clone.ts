@@ -28,6 +28,8 @@ export interface CloneRecord {
   readonly scrubbed: boolean
   /** Its volatile volumes are filled. */
   readonly rebuilt: boolean
+  /** What of a rehearsal was done on it. */
+  readonly stages?: readonly string[]
 }
 
 /**

@@ -18,10 +18,19 @@ export interface Config {
   readonly gateway: GatewayConfig
   readonly tls: TlsConfig
   readonly postgres: { readonly major: PostgresMajor; readonly image?: string | undefined }
+  readonly updates: UpdatesConfig
   readonly recover: { readonly from_backup: boolean; readonly from_dump?: string | undefined }
   /** By name of the application. */
   readonly applications: Readonly<Record<string, ApplicationConfig>>
   readonly keys: KeysConfig
+}
+
+export interface UpdatesConfig {
+  readonly automatic: boolean
+  /** How long a release must be known before it is taken automatically. */
+  readonly hold_days: number
+  /** As `parseWindow` takes it. */
+  readonly window: string
 }
 
 export type PostgresMajor = 15 | 16 | 17 | 18

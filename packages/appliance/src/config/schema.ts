@@ -258,6 +258,23 @@ const application = z.strictObject({
     .meta({ secret: true }),
 })
 
+const updates = z.strictObject({
+  automatic: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether applications are rehearsed and updated by themselves. false: a person does it ("caretaker app updates" lists what there is).',
+    ),
+  hold_days: wholeNumber(0, 365)
+    .default(7)
+    .describe('How long a release must be known before it is taken automatically [days].'),
+  window: text(values.checkWindow)
+    .default('sun 02:00-05:00')
+    .describe(
+      'When automatic updates begin, in the time zone of the appliance: days (all when left out) and times of day, as "mon-fri 01:00-04:30".',
+    ),
+})
+
 const recover = z.strictObject({
   from_backup: z
     .boolean()
@@ -339,6 +356,7 @@ export const caretakerSchema = z.strictObject({
     })
     .prefault({})
     .describe('The database provided to applications: one cluster per application.'),
+  updates: updates.prefault({}).describe('Updates of the applications.'),
   recover: recover.prefault({}).describe('What to bring back on an empty machine.'),
   applications: z
     .record(

@@ -6,7 +6,6 @@ const UNBUILT_KEYS = new Map(
   Object.entries({
     mail: 'sending mail',
     backup: 'backup',
-    updates: 'automatic updates',
     monitoring: 'monitoring',
     first_user: 'the first user',
     extra_files: 'extra files',

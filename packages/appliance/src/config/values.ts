@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { domainToASCII } from 'node:url'
 import { bech32 } from '@scure/base'
+import { parseWindow } from '../jobs/window.ts'
 import { closest } from './suggest.ts'
 
 /** What is wrong with a value: completes "X ..."; `suggestion` is the value that was probably meant. */
@@ -73,6 +74,12 @@ export function checkPathPrefix(text: string): ValueProblem | undefined {
     must: 'must be a path such as /shop, without a slash at the end',
     suggestion: usable ? trimmed : undefined,
   }
+}
+
+export function checkWindow(text: string): ValueProblem | undefined {
+  return parseWindow(text)
+    ? undefined
+    : { must: 'must be days and times of day, as "sun 02:00-05:00", "mon-fri 01:00-04:30" or "02:00-05:00"' }
 }
 
 export function checkFolder(text: string): ValueProblem | undefined {

@@ -2,6 +2,7 @@ import { AppError } from '@caretaker/kernel/errors.ts'
 import { HOUR_MS, MINUTE_MS } from '@caretaker/kernel/time.ts'
 import { formatBytes } from '@caretaker/kernel/units.ts'
 import type { Appliance } from '../lifecycle/appliance.ts'
+import { updateAutomatically } from '../lifecycle/automatic-updates.ts'
 import { expiredClones, removeClonesLocked } from '../lifecycle/clones.ts'
 import { appsWithExpiredSnapshots, expireOfApps } from '../lifecycle/expire.ts'
 import { boundLogs, renewCertificatesLocked } from '../lifecycle/housekeeping.ts'
@@ -15,14 +16,19 @@ type OwnJob = Omit<Job, 'app' | 'schedule' | 'refusal'> & { readonly pattern: st
 
 /** The jobs of the appliance itself. They go on in service mode and while it stands by. */
 export function ownJobs(appliance: Appliance): readonly Job[] {
-  return [certificates(appliance), logCleanUp(appliance), spaceCheck(appliance), expiry(appliance)].map(
-    ({ pattern, ...job }) => ({
-      ...job,
-      app: undefined,
-      schedule: { pattern, zone: appliance.config.identity.time_zone },
-      refusal: async () => undefined,
-    }),
-  )
+  const jobs = [
+    certificates(appliance),
+    logCleanUp(appliance),
+    spaceCheck(appliance),
+    expiry(appliance),
+    ...(appliance.config.updates.automatic ? [updates(appliance)] : []),
+  ]
+  return jobs.map(({ pattern, ...job }) => ({
+    ...job,
+    app: undefined,
+    schedule: { pattern, zone: appliance.config.identity.time_zone },
+    refusal: async () => undefined,
+  }))
 }
 
 /**
@@ -85,6 +91,20 @@ function spaceCheck(appliance: Appliance): OwnJob {
           ? 'Free space now: updates and clones are refused'
           : 'Make room before it is full',
       })
+    },
+  }
+}
+
+/** Looks every half hour, so that a window of an hour is never missed; a source that cannot be asked is asked again then. */
+function updates(appliance: Appliance): OwnJob {
+  return {
+    name: 'updates',
+    pattern: '*/30 * * * *',
+    missed: 'skip',
+    timeoutMs: 6 * HOUR_MS,
+    async work(output, signal) {
+      await updateAutomatically(appliance, (line) => output(line, 'stdout'), signal)
+      return undefined
     },
   }
 }

@@ -35,6 +35,8 @@ export interface Updating {
   readonly migrated?: readonly string[]
   /** The new release has passed its smoke test. */
   readonly proved?: boolean
+  /** Why a person did not want it rehearsed. */
+  readonly noRehearsal?: string
   /** The volatile volumes were emptied on the way back. */
   readonly emptied?: boolean
 }

@@ -33,6 +33,10 @@ import { gatewayRoute } from './steps/gateway-route.ts'
 import { gatewayStart } from './steps/gateway-start.ts'
 import { databaseCreate, postgresCreate, postgresFetch, postgresStart } from './steps/postgres.ts'
 import { programsStage } from './steps/programs-stage.ts'
+import { rehearsalBegin, rehearsalEnd } from './steps/rehearsal-logs.ts'
+import { rehearsalMigrate } from './steps/rehearsal-migrate.ts'
+import { rehearsalAccept, rehearsalSmoke } from './steps/rehearsal-test.ts'
+import { rehearsalWatch } from './steps/rehearsal-watch.ts'
 import { releaseAsk } from './steps/release-ask.ts'
 import { releasePrepare } from './steps/release-prepare.ts'
 import { releaseProve } from './steps/release-prove.ts'
@@ -96,6 +100,12 @@ export function applianceSteps(appliance: Appliance): StepRegistry {
     cloneOpen(appliance),
     cloneRemove(appliance),
     releaseAsk(appliance),
+    rehearsalBegin(appliance),
+    rehearsalMigrate(appliance),
+    rehearsalSmoke(appliance),
+    rehearsalAccept(appliance),
+    rehearsalWatch(appliance),
+    rehearsalEnd(appliance),
   ])
 }
 

@@ -9,6 +9,7 @@ import { dataMigrate } from './steps/data-migrate.ts'
 import { dataSwitch } from './steps/data-switch.ts'
 import { gatewayHold, gatewayRelease } from './steps/gateway-hold.ts'
 import { gatewayRoute } from './steps/gateway-route.ts'
+import { databaseCreate } from './steps/postgres.ts'
 import { releaseProve } from './steps/release-prove.ts'
 import { releaseRetire, releaseStop } from './steps/release-stop.ts'
 import { serviceStart } from './steps/service-start.ts'
@@ -53,7 +54,7 @@ export function planChange(appliance: Appliance, change: Change): Plan {
     name: `${updating.kind}-${app}`,
     purpose:
       updating.kind === 'update'
-        ? `update ${app} from ${updating.fromVersion} to ${updating.toVersion}`
+        ? `update ${app} from ${updating.fromVersion} to ${updating.toVersion}${withoutRehearsal(updating)}`
         : `take ${app} back from ${updating.fromVersion} to ${updating.toVersion}`,
     onFailure: 'undo',
     onInterruption: 'go-back',
@@ -65,11 +66,17 @@ export function planChange(appliance: Appliance, change: Change): Plan {
   })
 }
 
+/** Why a person went on all the same: the audit log names the purpose with every step. */
+function withoutRehearsal({ noRehearsal }: Updating): string {
+  return noRehearsal === undefined ? '' : ` without rehearsal: ${noRehearsal}`
+}
+
 /** The new release is started beside the old one, which serves until the new one has proved itself: nobody notices. */
 function besideSteps(appliance: Appliance, change: Change): readonly PlannedStep[] {
   const { app, updating, slots } = change
   const old = { app, releaseId: updating.from, slot: slots.from }
   return [
+    ...extensionSteps(appliance, change),
     ...startSteps(appliance, change),
     commitStep(appliance, change, null),
     planStep(gatewayRoute(appliance), { app }, app),
@@ -89,6 +96,7 @@ function heldSteps(appliance: Appliance, change: Change): readonly PlannedStep[]
     const { snapshot, failedAs } = data
     ofData.push(
       planStep(snapshotTake(appliance), { app, snapshot }, app),
+      ...extensionSteps(appliance, change),
       planStep(dataMigrate(appliance), { ...next, snapshot, failedAs }, app),
     )
   } else if (data.kind === 'goes-back') {
@@ -107,6 +115,12 @@ function heldSteps(appliance: Appliance, change: Change): readonly PlannedStep[]
     planStep(gatewayRelease(appliance), { app }, app),
     planStep(snapshotsTidy(appliance), { app, snapshot }, app),
   ]
+}
+
+/** A release may need extensions of Postgres that the one before did not; the application's role cannot make them. */
+function extensionSteps(appliance: Appliance, { app, application }: Change): readonly PlannedStep[] {
+  const { extensions = [] } = application.database ?? {}
+  return extensions.length === 0 ? [] : [planStep(databaseCreate(appliance), { app, extensions }, app)]
 }
 
 function startSteps(appliance: Appliance, change: Change): readonly PlannedStep[] {

@@ -1,3 +1,4 @@
+import { isAppError } from '@caretaker/kernel/errors.ts'
 import { HOUR_MS } from '@caretaker/kernel/time.ts'
 import type { EmitEvent } from '@caretaker/steps/events.ts'
 import { createPlan, type Plan, type PlannedStep, planStep } from '@caretaker/steps/plan.ts'
@@ -8,64 +9,96 @@ import { type Appliance, runnerFor } from './appliance.ts'
 import { listClones } from './clone-records.ts'
 import { cloneInput } from './clones.ts'
 import { assertIsolation } from './isolation.ts'
+import { withGuests } from './lock-guests.ts'
+import { type RehearsalWish, rehearsalSteps } from './plan-rehearsal.ts'
 import { applianceSteps } from './plan-up.ts'
+import { recordRehearsal, rehearsalId, saying } from './record-rehearsal.ts'
+import type { Rehearsal } from './rehearsals.ts'
 import { cloneCreate, recordOf } from './steps/clone-create.ts'
 import { cloneRemove } from './steps/clone-remove.ts'
 import { releaseAsk } from './steps/release-ask.ts'
 import { releasePrepare } from './steps/release-prepare.ts'
 import type { UpdateTarget } from './update-target.ts'
 
+/** What is to be known of a release before it may come: whether it migrates, or all that a rehearsal shows. */
+export type PreparationWish = { readonly kind: 'ask' } | ({ readonly kind: 'rehearse' } & RehearsalWish)
+
 /** What happens while the old release serves. To preview it: `appliance` knows the clone already. */
 export interface Preparation {
   readonly appliance: Appliance
   readonly plan: Plan
+  /** Set when it rehearses. */
+  readonly rehearsal?: { readonly id: string; readonly isolated: boolean; readonly watchMs: number }
 }
 
-/** The longest life of a clone that is only asked something, in case nobody removes it. */
-const ASK_TTL_MS = 12 * HOUR_MS
+/** The longest life of a clone that is only asked something or rehearses, in case nobody removes it. */
+const SHORT_TTL_MS = 12 * HOUR_MS
 
 /**
  * Everything that comes before the old release is touched; a failure changes nothing. Whether the release migrates is
  * asked of itself on a copy of the data, never guessed.
+ * @throws AppError STORAGE_SPACE; CLONE_NOT_ISOLATED when a rehearsal could reach the outside and nobody allowed that
  */
 export async function planPreparation(
   appliance: Appliance,
   app: string,
   target: UpdateTarget,
+  wish: PreparationWish,
+  name = `prepare-${app}`,
 ): Promise<Preparation> {
   const { releaseId, pinned, application } = target
   const fetched = planStep(releasePrepare(appliance), { app, releaseId, pinned: pinned as never }, app)
+  const verb = name === `prepare-${app}` ? 'prepare' : 'rehearse'
   const plan = (steps: readonly PlannedStep[]) =>
     createPlan({
-      name: `prepare-${app}`,
-      purpose: `prepare ${app} ${application.version}`,
+      name,
+      purpose: `${verb} ${app} ${application.version}`,
       onFailure: 'undo',
       onInterruption: 'go-back',
       steps: [fetched, ...steps],
     })
-  if (!application.migrate || (await isAnswered(appliance, app, releaseId)))
+  const isAsking = wish.kind === 'ask'
+  if (isAsking && (!application.migrate || (await isAnswered(appliance, app, releaseId))))
     return { appliance, plan: plan([]) }
   const { ports, stateFolder } = appliance
-  const wanted = { app, name: undefined, ttlMs: ASK_TTL_MS, allowOutside: false }
-  const input = await cloneInput(appliance, wanted, 'ask')
-  // Its check runs on production next; it is kept apart where this machine can.
-  const allowOutside = await assertIsolation(appliance, input.clone, false).then(
-    () => false,
-    () => true,
-  )
-  const asked = { ...input, allowOutside }
+  const wanted = { app, name: undefined, ttlMs: SHORT_TTL_MS, allowOutside: false }
+  const input = await cloneInput(appliance, wanted, isAsking ? 'ask' : 'rehearsal')
+  const { clone } = input
+  const allowOutside = await mayReachOutside(appliance, clone, wish)
+  const made = { ...input, allowOutside }
   await appliance.storage.reserve(await appliance.storage.copyBytes(app))
   const clones = await listClones(ports.files, stateFolder)
-  const record = recordOf(asked, ports.clock.now().toISOString())
+  const record = recordOf(made, ports.clock.now().toISOString())
   const imagined = { ...appliance, config: withClones(appliance.config, [...clones, record]) }
-  const { clone } = input
-  return {
-    appliance: imagined,
-    plan: plan([
-      planStep(cloneCreate(imagined), asked, clone),
+  if (isAsking) {
+    const steps = [
+      planStep(cloneCreate(imagined), made, clone),
       planStep(releaseAsk(imagined), { app, clone, releaseId }, clone),
       planStep(cloneRemove(imagined), { clone }, clone),
-    ]),
+    ]
+    return { appliance: imagined, plan: plan(steps) }
+  }
+  const id = await rehearsalId(appliance, app)
+  const rehearsal = { id, isolated: !allowOutside, watchMs: wish.watchMs }
+  return {
+    appliance: imagined,
+    plan: plan(rehearsalSteps(imagined, target, wish, { input: made, id })),
+    rehearsal,
+  }
+}
+
+/**
+ * A check runs on production next: its clone is kept apart where this machine can. A rehearsal starts services with
+ * real data, which could do harm outside.
+ */
+async function mayReachOutside(appliance: Appliance, clone: string, wish: PreparationWish): Promise<boolean> {
+  const isAllowed = wish.kind === 'ask' || wish.allowOutside
+  try {
+    await assertIsolation(appliance, clone, false)
+    return false
+  } catch (error) {
+    if (isAllowed && isAppError(error, 'CLONE_NOT_ISOLATED')) return true
+    throw error
   }
 }
 
@@ -75,18 +108,41 @@ async function isAnswered({ ports, folders }: Appliance, app: string, releaseId:
   return asked?.releaseId === releaseId && asked.from === from
 }
 
-/** Takes {@link planPreparation}, and gives whether the release migrates. The caller holds the lock. */
+export interface Prepared {
+  readonly result: OperationResult
+  /** Whether the release migrates; null when nobody could ask it. */
+  readonly migrates: boolean | null
+  /** The verdict, when it was rehearsed and came to one. */
+  readonly rehearsal: Rehearsal | undefined
+}
+
+/**
+ * Takes {@link planPreparation}. The caller holds the lock; services of this appliance are looked after meanwhile.
+ */
 export async function prepareUpdate(
   appliance: Appliance,
   app: string,
   target: UpdateTarget,
-  { emit, signal }: { readonly emit: EmitEvent; readonly signal: AbortSignal },
-): Promise<{ readonly result: OperationResult; readonly migrates: boolean }> {
-  const { plan } = await planPreparation(appliance, app, target)
+  wish: PreparationWish,
+  { emit, signal, name }: { readonly emit: EmitEvent; readonly signal: AbortSignal; readonly name?: string },
+): Promise<Prepared> {
+  const { plan, rehearsal: wanted } = await planPreparation(appliance, app, target, wish, name)
+  const said = saying(emit)
   // The appliance comes to know the clone when it is made.
-  const runner = runnerFor(appliance, applianceSteps(appliance), emit)
-  const result = await runPlanLocked(runner, plan, signal)
-  const { asked } = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
-  const migrates = target.application.migrate !== undefined && asked?.migrates !== false
-  return { result, migrates }
+  const runner = runnerFor(appliance, applianceSteps(appliance), said.emit)
+  const result = await withGuests(appliance.stateFolder, () => runPlanLocked(runner, plan, signal))
+  const migrates = await answerOf(appliance, app, target)
+  const rehearsal =
+    wanted && (await recordRehearsal(appliance, app, target, { ...wanted, migrates, result, said }))
+  return { result, migrates, rehearsal }
+}
+
+async function answerOf(
+  { ports, folders }: Appliance,
+  app: string,
+  { application, releaseId }: UpdateTarget,
+): Promise<boolean | null> {
+  if (!application.migrate) return false
+  const { asked, releaseId: from } = await readAppRecord(ports.files, folders.apps, app)
+  return asked?.releaseId === releaseId && asked.from === from ? asked.migrates : null
 }

@@ -1,8 +1,9 @@
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { Files } from '@caretaker/ports/files.ts'
 import type { Release } from '../release/release.ts'
 import { findRelease } from './app-release.ts'
 import type { Appliance } from './appliance.ts'
+import { appendJsonLine, readJsonLines } from './json-lines.ts'
 
 /** One release as it was put in force. Plain JSON, written once and never changed. */
 export interface HistoryEntry {
@@ -26,6 +27,8 @@ export interface HistoryEntry {
   readonly migration_log: readonly string[]
   /** The data from right before; null when none was needed. */
   readonly snapshot: string | null
+  /** Why it was not rehearsed first; absent where nobody said so. */
+  readonly no_rehearsal?: string
   readonly user: string
   readonly via: string
   /** From the first change to the commit. */
@@ -45,15 +48,7 @@ export async function readHistory(
   stateFolder: string,
   app: string,
 ): Promise<readonly HistoryEntry[]> {
-  const text = (await files.readText(historyFile(stateFolder, app))) ?? ''
-  return text.split('\n').flatMap((line) => {
-    if (line === '') return []
-    try {
-      return [JSON.parse(line) as HistoryEntry]
-    } catch {
-      return []
-    }
-  })
+  return readJsonLines<HistoryEntry>(files, historyFile(stateFolder, app))
 }
 
 /** Writes an entry down, durably; one that is there already is not repeated. */
@@ -63,14 +58,7 @@ export async function appendHistory(
   entry: HistoryEntry,
 ): Promise<void> {
   if ((await readHistory(files, stateFolder, app)).some(({ id }) => id === entry.id)) return
-  const path = historyFile(stateFolder, app)
-  await files.makeFolder(dirname(path), 0o700)
-  const before = await files.readText(path)
-  // A line that a crash has torn ends before the next one begins.
-  const gap = before === undefined || before === '' || before.endsWith('\n') ? '' : '\n'
-  await files.append(path, `${gap}${JSON.stringify(entry)}\n`, 0o600)
-  await files.sync(path)
-  if (before === undefined) await files.sync(dirname(path))
+  await appendJsonLine(files, historyFile(stateFolder, app), entry)
 }
 
 /** What a release is made of, as the history records it. */

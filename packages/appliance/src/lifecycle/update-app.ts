@@ -10,7 +10,9 @@ import { type RunningApp, reserveFor, runChange, runningApp, settle, underLock }
 import type { OpenedAppliance } from './open.ts'
 import { applianceSteps } from './plan-up.ts'
 import { type Change, planChange } from './plan-update.ts'
-import { planPreparation, prepareUpdate } from './prepare-update.ts'
+import { type PreparationWish, planPreparation, prepareUpdate } from './prepare-update.ts'
+import { type Rehearsal, readRehearsals, readyRehearsal, verdictOn } from './rehearsals.ts'
+import { REHEARSAL_WATCH_MS, rehearsalFailure } from './rehearse.ts'
 import { instantName } from './release-history.ts'
 import { snapshotBefore } from './steps/update-begin.ts'
 import { type UpdateTarget, updateTarget } from './update-target.ts'
@@ -18,8 +20,12 @@ import { type UpdateTarget, updateTarget } from './update-target.ts'
 export interface UpdateOptions {
   readonly app: string
   readonly to: string | undefined
-  /** Why no rehearsal is wanted; undefined: it is rehearsed. */
+  /** Why no rehearsal is wanted; undefined: it is rehearsed, unless that was done lately. */
   readonly noRehearsal: string | undefined
+  /** The clone of the rehearsal may reach the outside where the system allows no isolation. */
+  readonly allowOutside?: boolean
+  /** How long the rehearsal watches the services; default {@link REHEARSAL_WATCH_MS}. */
+  readonly watchMs?: number
 }
 
 /** How a change of the release of an application ended. */
@@ -31,6 +37,8 @@ export interface ChangeReport {
   readonly to: string
   /** Whether data was migrated; null where it was not asked. */
   readonly migrates: boolean | null
+  /** The rehearsal that allowed it, or refused it; null where there was none. */
+  readonly rehearsal?: Rehearsal | null
   readonly operations: readonly OperationResult[]
   readonly errors: readonly ErrorReport[]
   readonly exit_code: ExitCode
@@ -49,34 +57,67 @@ export async function updateApp(
 ): Promise<ChangeReport> {
   const { app } = options
   assertApp(appliance, app)
-  return underLock(appliance, `update ${app}`, async () => {
-    const before = await settle(appliance, app, emit, signal)
-    const running = await runningApp(appliance, app)
-    const target = await updateTarget(appliance, app, options.to, signal)
-    const head = { app, from: running.version, to: target.application.version }
-    if (target.releaseId === running.releaseId) {
-      return { ...head, nothing_to_do: true, migrates: false, operations: before, errors: [], exit_code: 0 }
-    }
-    const { result: prepared, migrates } = await prepareUpdate(appliance, app, target, { emit, signal })
-    if (prepared.outcome !== 'done') {
-      // Nothing that anybody uses was touched.
-      const exit_code = prepared.exit_code === 4 ? 1 : prepared.exit_code
-      const operations = [...before, prepared]
-      return { ...head, nothing_to_do: false, migrates: null, operations, errors: prepared.errors, exit_code }
-    }
-    const change = changeTo(appliance, running, target, migrates)
-    await reserveFor(appliance, change)
-    const result = await runChange(appliance, change, emit, signal)
-    const { errors, exit_code } = result
-    return {
-      ...head,
-      nothing_to_do: false,
-      migrates,
-      operations: [...before, prepared, result],
-      errors,
-      exit_code,
-    }
-  })
+  return underLock(appliance, `update ${app}`, () => updateLocked(appliance, options, emit, signal))
+}
+
+/** {@link updateApp} for a caller that holds the lock. */
+export async function updateLocked(
+  appliance: Appliance,
+  options: UpdateOptions,
+  emit: EmitEvent,
+  signal: AbortSignal,
+): Promise<ChangeReport> {
+  const { app, noRehearsal } = options
+  const before = await settle(appliance, app, emit, signal)
+  const running = await runningApp(appliance, app)
+  const target = await updateTarget(appliance, app, options.to, signal)
+  const head = { app, from: running.version, to: target.application.version }
+  if (target.releaseId === running.releaseId) {
+    const nothing = { migrates: false, rehearsal: null, errors: [], exit_code: 0 } as const
+    return { ...head, nothing_to_do: true, operations: before, ...nothing }
+  }
+  const { wish, ready } = await wishFor(appliance, running, target, options)
+  const prepared = await prepareUpdate(appliance, app, target, wish, { emit, signal })
+  const rehearsal = prepared.rehearsal ?? ready ?? null
+  if (prepared.result.outcome !== 'done') {
+    // Nothing that anybody uses was touched.
+    const exit_code = prepared.result.exit_code === 4 ? 1 : prepared.result.exit_code
+    const operations = [...before, prepared.result]
+    const failure = rehearsal && rehearsalFailure(app, rehearsal)
+    const errors = [...(failure ? [failure.toReport()] : []), ...prepared.result.errors]
+    return { ...head, nothing_to_do: false, migrates: null, rehearsal, operations, errors, exit_code }
+  }
+  const migrates = prepared.migrates ?? true
+  const change = changeTo(appliance, running, target, { migrates, noRehearsal })
+  await reserveFor(appliance, change)
+  const result = await runChange(appliance, change, emit, signal)
+  const { errors, exit_code } = result
+  const operations = [...before, prepared.result, result]
+  return { ...head, nothing_to_do: false, migrates, rehearsal, operations, errors, exit_code }
+}
+
+/** It is rehearsed unless a person does not want that, or a good verdict on this pair of releases is new enough. */
+async function wishFor(
+  appliance: Appliance,
+  running: RunningApp,
+  target: UpdateTarget,
+  options: UpdateOptions,
+): Promise<{ readonly wish: PreparationWish; readonly ready: Rehearsal | undefined }> {
+  const pair = { from: running.releaseId, to: target.releaseId }
+  const isWanted = options.noRehearsal === undefined
+  const ready = isWanted ? await readyRehearsal(appliance, options.app, pair) : undefined
+  if (!isWanted || ready) return { wish: { kind: 'ask' }, ready }
+  const { allowOutside = false, watchMs = REHEARSAL_WATCH_MS } = options
+  return { wish: { kind: 'rehearse', allowOutside, watchMs }, ready }
+}
+
+/** What {@link updateApp} would do now. */
+export interface UpdatePreview {
+  readonly plan: readonly Preview[]
+  /** Null where the release was not built. */
+  readonly migrates: boolean | null
+  /** The newest verdict on this pair of releases, with the time that the migration took; null where there is none. */
+  readonly rehearsal: Rehearsal | null
 }
 
 /**
@@ -88,23 +129,27 @@ export async function previewUpdate(
   options: UpdateOptions & { readonly build: boolean },
   emit: EmitEvent,
   signal: AbortSignal,
-): Promise<{ readonly plan: readonly Preview[]; readonly migrates: boolean | null }> {
-  const { app } = options
+): Promise<UpdatePreview> {
+  const { app, noRehearsal } = options
   assertApp(appliance, app)
   const preview = (plan: Plan, known = appliance) => previewPlan(applianceSteps(known), plan, signal)
   return underLock(appliance, `look at an update of ${app}`, async () => {
     const running = await runningApp(appliance, app)
     const target = await updateTarget(appliance, app, options.to, signal)
-    if (target.releaseId === running.releaseId) return { plan: [], migrates: false }
-    const preparation = await planPreparation(appliance, app, target)
+    if (target.releaseId === running.releaseId) return { plan: [], migrates: false, rehearsal: null }
+    const { wish } = await wishFor(appliance, running, target, options)
+    const verdicts = await readRehearsals(appliance.ports.files, appliance.stateFolder, app)
+    const rehearsal = verdictOn(verdicts, { from: running.releaseId, to: target.releaseId }) ?? null
+    const preparation = await planPreparation(appliance, app, target, wish)
     const preparing = await preview(preparation.plan, preparation.appliance)
-    if (!options.build) return { plan: [preparing], migrates: null }
-    const { result, migrates } = await prepareUpdate(appliance, app, target, { emit, signal })
-    const [error] = result.errors
-    if (result.outcome !== 'done' && error) throw AppError.fromReport(error)
-    const change = changeTo(appliance, running, target, migrates)
+    if (!options.build) return { plan: [preparing], migrates: null, rehearsal }
+    const asked = await prepareUpdate(appliance, app, target, { kind: 'ask' }, { emit, signal })
+    const [error] = asked.result.errors
+    if (asked.result.outcome !== 'done' && error) throw AppError.fromReport(error)
+    const migrates = asked.migrates ?? true
+    const change = changeTo(appliance, running, target, { migrates, noRehearsal })
     await reserveFor(appliance, change)
-    return { plan: [preparing, await preview(planChange(appliance, change))], migrates }
+    return { plan: [preparing, await preview(planChange(appliance, change))], migrates, rehearsal }
   })
 }
 
@@ -112,7 +157,7 @@ function changeTo(
   appliance: Appliance,
   { record, releaseId, version }: RunningApp,
   target: UpdateTarget,
-  migrates: boolean,
+  { migrates, noRehearsal }: { readonly migrates: boolean; readonly noRehearsal: string | undefined },
 ): Change {
   const now = appliance.ports.clock.now()
   const id = instantName(now)
@@ -129,6 +174,7 @@ function changeTo(
       fromVersion: version,
       toVersion: application.version,
       since: now.toISOString(),
+      ...(noRehearsal === undefined ? {} : { noRehearsal }),
     },
     ...(target.ref === undefined ? {} : { ref: target.ref }),
     data: migrates

@@ -6,6 +6,7 @@ import { appFolders } from '../app-files.ts'
 import { listAppRecords, removeAppRecord, updateAppRecord } from '../app-records.ts'
 import type { Appliance } from '../appliance.ts'
 import { clearFailure, updateFacts } from '../facts.ts'
+import { removeRehearsals } from '../rehearsals.ts'
 import { removeHistory } from '../release-history.ts'
 
 /** Deletes database, files and snapshots of an application. */
@@ -56,6 +57,7 @@ export const appForget = (appliance: Appliance) =>
         await secrets.removeAll(`${app}/`)
         await removeAppRecord(ports.files, folders.apps, app)
         await removeHistory(appliance, app)
+        await removeRehearsals(appliance, app)
       } else {
         // Added again, it finds its data and takes the release that its source holds then.
         await updateAppRecord(ports.files, folders.apps, app, {

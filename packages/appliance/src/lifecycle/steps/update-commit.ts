@@ -47,6 +47,7 @@ export const updateCommit = (appliance: Appliance) =>
         migrated: updating?.migrated !== undefined,
         migration_log: updating?.migrated ?? [],
         snapshot,
+        ...(updating?.noRehearsal === undefined ? {} : { no_rehearsal: updating.noRehearsal }),
         ...actor,
         duration_ms: updating ? Math.max(0, now.getTime() - Date.parse(updating.since)) : 0,
       }

@@ -6,6 +6,12 @@ export interface TinyShape {
   readonly database?: boolean
   readonly migrates?: boolean
   readonly smoke?: boolean
+  /** A test that writes: it makes the file `accepted`. */
+  readonly acceptance?: boolean
+  /** What goes wrong in this release, wherever it runs: an isolated clone does not see the switch of {@link TinyApp}. */
+  readonly fault?: TinyFault
+  /** A Postgres extension that it needs. */
+  readonly extension?: string
   /** A second service without health check that waits for the first. */
   readonly worker?: boolean
   /** A job that is due on New Year's Day. */
@@ -18,9 +24,13 @@ export interface TinyShape {
 export type TinyFault =
   | 'exits'
   | 'unhealthy'
+  | 'unhealthy-later'
   | 'migration-fails'
+  | 'migration-fails-on-letter'
+  | 'migration-killed'
   | 'migration-hangs'
   | 'smoke-fails'
+  | 'acceptance-fails'
   | 'worker-exits'
   | 'job-fails'
   | 'none'
@@ -61,10 +71,9 @@ async function writeRelease(
   version: string,
   shape: TinyShape,
 ): Promise<void> {
-  const head = HEAD.replace('FAULT_FILE', JSON.stringify(faultFile)).replace(
-    'VERSION',
-    JSON.stringify(version),
-  )
+  const head = HEAD.replace('FAULT_FILE', JSON.stringify(faultFile))
+    .replace('FAULT_OF_RELEASE', JSON.stringify(shape.fault ?? ''))
+    .replace('VERSION', JSON.stringify(version))
   await writeFile(
     join(source, 'compose.yml'),
     composeOf(shape).replace('version: "1"', `version: "${version}"`),
@@ -74,10 +83,12 @@ async function writeRelease(
   await writeFile(join(source, 'migrate.mjs'), `${head}${MIGRATE}`)
   await writeFile(join(source, 'smoke.mjs'), `${head}${SMOKE}`)
   await writeFile(join(source, 'count.mjs'), `${head}${COUNT}`)
+  await writeFile(join(source, 'acceptance.mjs'), `${head}${ACCEPTANCE}`)
   if (shape.scrub !== undefined) await writeFile(join(source, 'scrub.sql'), shape.scrub)
 }
 
-function composeOf({ database, migrates, smoke, worker, job, scrub }: TinyShape): string {
+function composeOf(shape: TinyShape): string {
+  const { database, migrates, smoke, worker, job, scrub, acceptance, extension } = shape
   const lines = [
     'services:',
     '  web:',
@@ -100,7 +111,9 @@ function composeOf({ database, migrates, smoke, worker, job, scrub }: TinyShape)
     '  version: "1"',
     '  web: { service: web, port: 3000, health: /health }',
     '  data: [files]',
-    ...(database ? ['  database: {}'] : []),
+    ...(database
+      ? [extension === undefined ? '  database: {}' : `  database: { extensions: [${extension}] }`]
+      : []),
     ...(migrates
       ? [
           '  migrate: { service: web, check: [node, migrate.mjs, --check], run: [node, migrate.mjs], timeout: 20s }',
@@ -111,11 +124,13 @@ function composeOf({ database, migrates, smoke, worker, job, scrub }: TinyShape)
       : []),
     ...(scrub === undefined ? [] : ['  clone: { environment: { GREETING: copy }, scrub: scrub.sql }']),
     ...(smoke ? ['  smoke: { service: web, command: [node, smoke.mjs] }'] : []),
+    ...(acceptance ? ['  acceptance: { service: web, command: [node, acceptance.mjs] }'] : []),
   ]
   return `${lines.join('\n')}\n`
 }
 
-const HEAD = `import { createHash } from 'node:crypto'
+const HEAD = `const BUILT_IN = FAULT_OF_RELEASE
+import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
@@ -123,6 +138,7 @@ import { join } from 'node:path'
 const FAULT = FAULT_FILE
 const version = VERSION
 const fault = () => {
+  if (BUILT_IN) return BUILT_IN
   const [text, only] = existsSync(FAULT) ? readFileSync(FAULT, 'utf8').split(':').toReversed() : ['']
   return only === undefined || only === version ? text : ''
 }
@@ -136,10 +152,13 @@ function fail(text) {
 
 const SERVER = `
 if (fault() === 'exits') fail('the till is jammed')
+const startedAt = Date.now()
+const isUnhealthy = () =>
+  fault() === 'unhealthy' || (fault() === 'unhealthy-later' && Date.now() - startedAt > 5_000)
 const server = createServer((request, response) => {
   if (request.url === '/health') {
-    response.statusCode = fault() === 'unhealthy' ? 500 : 200
-    return response.end(fault() === 'unhealthy' ? 'no stock' : 'ok')
+    response.statusCode = isUnhealthy() ? 500 : 200
+    return response.end(isUnhealthy() ? 'no stock' : 'ok')
   }
   if (request.method === 'POST') writeFileSync(join(files, request.url.slice(1)), 'kept')
   const database = createHash('sha256').update(process.env.DATABASE_URL ?? '').digest('hex')
@@ -156,7 +175,10 @@ setInterval(() => fault() === 'worker-exits' && fail('the parcel is lost'), 50)
 const MIGRATE = `
 const done = join(files, version === '1' ? 'migrated' : 'migrated-' + version)
 if (process.argv[2] === '--check') process.exit(existsSync(done) ? 0 : 10)
+const hadLetter = existsSync(join(files, 'letter'))
 if (version !== '1') rmSync(join(files, 'letter'), { force: true })
+if (fault() === 'migration-killed') process.kill(process.pid, 'SIGKILL')
+if (fault() === 'migration-fails-on-letter' && hadLetter) fail('duplicate key: letter')
 if (fault() === 'migration-fails') fail('column "price" exists already')
 if (fault() === 'migration-hangs') {
   console.log('waiting for a lock')
@@ -169,6 +191,11 @@ const SMOKE = `
 if (fault() === 'smoke-fails') fail('the shelf is empty')
 const answer = await fetch('http://127.0.0.1:' + process.env.PORT)
 if (answer.status !== 200) fail('the shop answers ' + answer.status)
+`
+
+const ACCEPTANCE = `
+if (fault() === 'acceptance-fails') fail('the price tag is gone')
+writeFileSync(join(files, 'accepted'), '')
 `
 
 const COUNT = `

@@ -1,0 +1,78 @@
+import { rename } from 'node:fs/promises'
+import { DAY_MS } from '@caretaker/kernel/time.ts'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { listJobs } from '../jobs/known-jobs.ts'
+import { listUpdates } from './app-updates.ts'
+import { updateAutomatically } from './automatic-updates.ts'
+import { underLock } from './change-release.ts'
+import { rehearseApp } from './rehearse.ts'
+import { type Lab, openLab } from './testing/lab.fixture.ts'
+import { up } from './up.ts'
+
+const never = new AbortController().signal
+const quiet = () => undefined
+
+let lab: Lab
+beforeAll(async () => {
+  lab = await openLab({ shop: { smoke: true } })
+  await up((await lab.open()).appliance, { firstStart: false }, quiet, never)
+}, 300_000)
+afterAll(() => lab[Symbol.asyncDispose]())
+
+const appliance = async () => (await lab.open()).appliance
+const look = async () => (await listUpdates(await appliance(), never))[0]
+const rehearse = async () =>
+  rehearseApp(await lab.open(), { app: 'shop', to: undefined, allowOutside: false, watchMs: 0 }, quiet, never)
+/** What the job `updates` does; gives what it said. */
+const automatically = async () => {
+  const here = await appliance()
+  const lines: string[] = []
+  const work = () => updateAutomatically(here, (line) => lines.push(line), never)
+  await underLock(here, 'a test', work)
+  return lines.join('\n')
+}
+const names = async () => (await listJobs(await appliance())).map(({ name }) => name)
+
+it('says what runs, what the source holds and since when, whether it is ready, and why not', async () => {
+  expect(await look()).toMatchObject({ app: 'shop', state: 'up-to-date', runs: '1', holds: '1', since: null })
+
+  await lab.apps['shop']?.release('2', { smoke: true, fault: 'smoke-fails' })
+  const first = await look()
+  expect(first).toMatchObject({ state: 'available', runs: '1', holds: '2', why: 'it was not rehearsed' })
+  lab.clock.aheadMs += DAY_MS
+  expect((await look())?.since).toBe(first?.since)
+  expect(await rehearse()).toMatchObject({ exit_code: 1 })
+  expect(await look()).toMatchObject({
+    state: 'refused',
+    since: first?.since,
+    why: expect.stringContaining('the shelf is empty'),
+  })
+
+  await lab.apps['shop']?.release('2', { smoke: true })
+  const second = await look()
+  expect(second).toMatchObject({ state: 'available', rehearsal: null })
+  expect(second?.since).not.toBe(first?.since)
+  expect(await rehearse()).toMatchObject({ exit_code: 0 })
+  expect(await look()).toMatchObject({ state: 'ready', next: 'caretaker app update shop' })
+}, 300_000)
+
+it('takes nothing by itself unless that is switched on, and then only what was known long enough', async () => {
+  expect(await names()).not.toContain('updates')
+  await lab.configure(['updates'], { automatic: true, hold_days: 3, window: '00:00-24:00' })
+  expect(await names()).toContain('updates')
+  expect(await automatically()).toContain('2 is held until')
+  lab.clock.aheadMs += 4 * DAY_MS
+  await lab.configure(['updates', 'hold_days'], 30)
+  expect(await automatically()).toContain('2 is held until')
+  await lab.configure(['updates', 'hold_days'], 3)
+  expect(await automatically()).toContain('runs 2 (before: 1)')
+  expect(await look()).toMatchObject({ state: 'up-to-date', runs: '2' })
+  expect((await lab.get('shop')).status).toBe(200)
+}, 300_000)
+
+it('says why when a source cannot be asked', async () => {
+  const folder = lab.apps['shop']?.folder ?? ''
+  await rename(folder, `${folder}.gone`)
+  expect(await look()).toMatchObject({ state: 'unknown', why: expect.stringContaining(folder) })
+  await rename(`${folder}.gone`, folder)
+}, 60_000)
