@@ -56,22 +56,8 @@ export async function fillNode(root: string, store: string): Promise<void> {
  * fetched where the tests run: what the packages on npm hold is what those images hold.
  */
 export const APPLICATIONS: readonly Recipe[] = [
-  {
-    name: 'unleashorg/unleash-server',
-    tag: '6.10.1',
-    fill: async (root, store) => {
-      const tree = await install('unleash', join(root, 'unleash'), store)
-      await copyFile(join(TREES, 'unleash/index.js'), join(tree, 'index.js'))
-    },
-    config: {
-      User: 'node',
-      WorkingDir: '/unleash',
-      Env: [PATH, 'NODE_ENV=production', 'TZ=UTC'],
-      Entrypoint: ['docker-entrypoint.sh'],
-      Cmd: ['node', 'index.js'],
-      ExposedPorts: { '4242/tcp': {} },
-    },
-  },
+  unleash('6.10.1', 'unleash'),
+  unleash('5.12.8', 'unleash-5'),
   {
     name: 'directus/directus',
     tag: '10.13.1',
@@ -105,6 +91,25 @@ export const APPLICATIONS: readonly Recipe[] = [
   },
 ]
 
+function unleash(tag: string, from: 'unleash' | 'unleash-5'): Recipe {
+  return {
+    name: 'unleashorg/unleash-server',
+    tag,
+    fill: async (root, store) => {
+      const tree = await install(from, join(root, 'unleash'), store)
+      await copyFile(join(TREES, from, 'index.js'), join(tree, 'index.js'))
+    },
+    config: {
+      User: 'node',
+      WorkingDir: '/unleash',
+      Env: [PATH, 'NODE_ENV=production', 'TZ=UTC'],
+      Entrypoint: ['docker-entrypoint.sh'],
+      Cmd: ['node', 'index.js'],
+      ExposedPorts: { '4242/tcp': {} },
+    },
+  }
+}
+
 /** Debian's Postgres of this machine under the name of the official image. Stands alone, without the layer of Node. */
 export function postgresRecipe(major: number): Recipe {
   const env: string[] = []
@@ -118,7 +123,7 @@ export function postgresRecipe(major: number): Recipe {
 
 /** The packages that a lock file names, and none of their scripts run. */
 async function install(
-  name: 'node' | 'unleash' | 'directus',
+  name: 'node' | 'unleash' | 'unleash-5' | 'directus',
   folder: string,
   store: string,
 ): Promise<string> {

@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { StatusDocument } from '../support/appliance.ts'
+import { signOver } from '../support/guestbook-https.ts'
+import { eventually } from '../support/observe.ts'
+import { startClient } from '../writer/client-process.ts'
+import { judge } from '../writer/judge.ts'
+import { relabel, type UpdateBed, updateBed } from './bed.ts'
+import { foundIn, heldBy } from './data.ts'
+import { constantLoad, unheld } from './load.ts'
+
+const PER_SECOND = 50
+
+describe.each(['docker', 'process'] as const)('guestbook on %s and btrfs', (runtime) => {
+  let bed: UpdateBed
+  beforeAll(async () => {
+    bed = await updateBed(runtime)
+  }, 400_000)
+  afterAll(() => bed?.[Symbol.asyncDispose]())
+
+  const version = async () => (await bed.appliance.json<StatusDocument>('status')).apps[0]?.version
+  const snapshots = async () => {
+    const { snapshots: known } = await bed.appliance.json<{ snapshots: { name: string }[] }>(
+      'app',
+      'show',
+      'guestbook',
+    )
+    return known
+  }
+
+  test('a code-only update at constant load: no request fails, and nothing of the old slot is left', async () => {
+    const load = constantLoad(bed.appliance, { path: '/entries.json', perSecond: PER_SECOND })
+    for (const label of ['1.1', '1.2']) {
+      await bed.offer('v1', (folder) => relabel(folder, label))
+      const ran = await bed.update()
+      expect(ran, ran.stderr).toMatchObject({ code: 0 })
+      expect(await version()).toBe(label)
+      if (bed.engine) expect(leftIn(bed.engine)).toEqual(label === '1.1' ? IN_SLOT_B : IN_SLOT_A)
+    }
+    const { sent, failures } = await load.stop()
+    expect(failures).toEqual([])
+    expect(sent).toBeGreaterThan(100)
+  }, 400_000)
+
+  test('an update with a migration under a writing client: nothing acknowledged is lost', async () => {
+    await using client = startClient(bed.appliance, [1_500])
+    await eventually('it writes', async () => client.memories().some(({ kind }) => kind === 'entry'), 60_000)
+    await bed.offer('v2')
+    const ran = await bed.update()
+    expect(ran, ran.stderr).toMatchObject({ code: 0 })
+    const memories = await client.finish()
+    expect(await version()).toBe('2')
+    expect(judge(memories, await foundIn(bed.appliance))).toEqual([])
+    expect(memories.filter(({ kind }) => kind === 'number').length).toBeGreaterThan(20)
+    if (bed.engine) expect(leftIn(bed.engine)).toEqual(IN_SLOT_B)
+  }, 400_000)
+
+  test('an update whose migration fails half-way ends as if it had not been tried', async () => {
+    for (const message of ['once', 'twice'])
+      await signOver(bed.appliance, { name: 'Ada', message }, { name: 'a.txt', bytes: message })
+    const old = await version()
+    const before = await heldBy(bed.appliance)
+    const had = bed.engine && leftIn(bed.engine)
+    const pages = await bed.appliance.request('/entries.json')
+    await bed.offer('v3')
+    const load = constantLoad(bed.appliance, { path: '/entries.json', perSecond: 5 })
+    const ran = await bed.update()
+    const { failures } = await load.stop()
+    expect(ran, ran.stderr).toMatchObject({ code: 4 })
+    expect(ran.stderr).toContain('MIGRATION_FAILED')
+    expect(unheld(failures)).toEqual([])
+    expect(await heldBy(bed.appliance)).toEqual(before)
+    expect((await bed.appliance.request('/entries.json')).body).toBe(pages.body)
+    expect(await version()).toBe(old)
+    expect((await snapshots()).filter(({ name }) => name.startsWith('failed-'))).toHaveLength(1)
+    if (bed.engine) expect(leftIn(bed.engine)).toEqual(had)
+  }, 400_000)
+})
+
+const VOLUMES = ['files', 'thumbs']
+const IN_SLOT_A = {
+  containers: ['guestbook-postgres', 'guestbook-web', 'guestbook-worker'],
+  networks: ['guestbook', 'guestbook_b'],
+  volumes: VOLUMES.map((name) => `guestbook-${name}`),
+}
+const IN_SLOT_B = {
+  containers: ['guestbook-postgres', 'guestbook_b-web', 'guestbook_b-worker'],
+  networks: ['guestbook', 'guestbook_b'],
+  volumes: VOLUMES.map((name) => `guestbook_b-${name}`),
+}
+
+/** What the engine has of guestbook: containers, networks, volumes by their names without the appliance. */
+function leftIn(engine: NonNullable<UpdateBed['engine']>) {
+  const names = (...words: readonly string[]) =>
+    engine
+      .run(...words)
+      .split('\n')
+      .filter((name) => name.startsWith('caretaker-'))
+      .map((name) => name.replace(/^caretaker-[0-9a-f]{8}-/, '').replace(/-[0-9a-f]{8}$/, ''))
+      .toSorted()
+  return {
+    containers: names('ps', '-a', '--format', '{{.Names}}'),
+    networks: names('network', 'ls', '--format', '{{.Name}}'),
+    volumes: names('volume', 'ls', '--format', '{{.Name}}'),
+  }
+}
