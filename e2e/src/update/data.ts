@@ -1,15 +1,9 @@
-import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import type { TestAppliance } from '../support/appliance.ts'
 import { query } from '../support/postgres.ts'
-
-const run = promisify(execFile)
-/** Of Debian; it dumps the servers of containers and of processes alike. */
-const PG_DUMP = '/usr/lib/postgresql/15/bin/pg_dump'
 
 /** What an application holds, seen by SQL and by reading files: its own word is not asked. */
 export interface Held {
@@ -48,10 +42,22 @@ export async function heldInDatabase(url: string): Promise<Pick<Held, 'schema' |
   return { schema: await schemaOf(url), rows }
 }
 
+/** All that the catalogue has of what is no system's, in words of the server. */
+const SCHEMA = `
+  select format('column %I.%I %s %s %s', table_schema || '.' || table_name, column_name, data_type, is_nullable, column_default)
+    as line from information_schema.columns where table_schema not in ('pg_catalog', 'information_schema')
+  union all select indexdef from pg_indexes where schemaname not in ('pg_catalog', 'information_schema')
+  union all select format('%s %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) from pg_constraint
+  union all select format('view %I %s', viewname, definition) from pg_views
+    where schemaname not in ('pg_catalog', 'information_schema')
+  union all select pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
+  union all select pg_get_functiondef(oid) from pg_proc where prokind in ('f', 'p') and oid >= 16384
+  union all select format('sequence %I %s %s', sequencename, data_type, increment_by) from pg_sequences
+  union all select format('type %s', typname) from pg_type where oid >= 16384
+  order by 1`
+
 async function schemaOf(url: string): Promise<string> {
-  const { stdout } = await run(PG_DUMP, ['--schema-only', '--no-owner', url], { maxBuffer: 1 << 27 })
-  // Newer ones put a word of chance around each dump.
-  return stdout.replaceAll(/^\\(un)?restrict .*$/gm, '')
+  return (await query(url, SCHEMA)).map(({ line }) => String(line)).join('\n')
 }
 
 /** The way of the web service into its database, as one goes it on this machine. */
