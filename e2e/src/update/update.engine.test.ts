@@ -74,6 +74,13 @@ describe.each(['docker', 'process'] as const)('guestbook on %s and btrfs', (runt
     expect((await snapshots()).filter(({ name }) => name.startsWith('failed-'))).toHaveLength(1)
     if (bed.engine) expect(leftIn(bed.engine)).toEqual(had)
   }, 400_000)
+
+  test('down leaves nothing with the engine', async () => {
+    await bed.appliance.ok('down')
+    if (bed.engine) expect(leftIn(bed.engine)).toEqual({ containers: [], networks: [], volumes: [] })
+    await bed.appliance.ok('up')
+    expect((await bed.appliance.request('/entries.json')).status).toBe(200)
+  }, 200_000)
 })
 
 const VOLUMES = ['files', 'thumbs']
