@@ -39,6 +39,7 @@ const CONTAINERS = [
   'packages/appliance/src/runtime/docker/**/*.engine.test.ts',
   'e2e/src/docker/**/*.engine.test.ts',
   'e2e/src/third-party/**/*.engine.test.ts',
+  'e2e/src/update/**/*.engine.test.ts',
   'e2e/src/engines/writer.engine.test.ts',
   'packages/appliance/src/lifecycle/*docker*.engine.test.ts',
 ]
