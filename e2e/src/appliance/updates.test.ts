@@ -214,3 +214,32 @@ test('twenty releases in a row that migrate nothing: no request of a constant lo
   expect(failed).toEqual([])
   expect(asked).toBeGreaterThan(500)
 }, 900_000)
+
+test('a release that does not stay up soon after its update goes back by itself, with what was written since', async () => {
+  const folder = await workshop.folder('v2')
+  const crash = join(appliance.home, 'crash')
+  const added = ['app', 'add', 'shaky', folder, '--host', 'shaky.localhost']
+  await appliance.ok(...added)
+  const server = await readFile(join(folder, 'server.mjs'), 'utf8')
+  const ending = `import { existsSync } from 'node:fs'\nsetInterval(() => existsSync(${JSON.stringify(crash)}) && process.exit(3), 50)\n`
+  await writeFile(join(folder, 'server.mjs'), `${ending}${server}`)
+  await appliance.ok('app', 'update', 'shaky', '--no-rehearsal', 'a test')
+  const running = async () =>
+    (await appliance.json<{ release: { pin: string } }>('app', 'show', 'shaky')).release.pin
+  const shaky = await running()
+  const daemon = await appliance.daemon()
+  await writeFile(crash, '')
+  await eventually('the release before runs again', async () => (await running()) !== shaky, 120_000)
+  const headers = { host: `shaky.localhost:${appliance.port}` }
+  await eventually('and serves', async () => {
+    const answer = await appliance.request('/health', { servername: 'shaky.localhost', headers })
+    return answer.status === 200
+  })
+  const { releases } = await appliance.json<{ releases: readonly { kind: string }[] }>(
+    'app',
+    'history',
+    'shaky',
+  )
+  expect(releases.map(({ kind }) => kind)).toEqual(['start', 'update', 'rollback'])
+  await daemon.stop()
+}, 300_000)
