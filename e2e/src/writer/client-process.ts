@@ -19,10 +19,13 @@ export interface WriterClient extends AsyncDisposable {
 export const UPLOADS_MS = { long: 20_000, short: 1_500 } as const
 
 /** Starts a client of the guestbook of this appliance, with uploads that take so long. */
-export function startClient(appliance: TestAppliance, uploadsMs: readonly number[]): WriterClient {
-  const log = join(appliance.home, `client.jsonl`)
+export function startClient(
+  appliance: TestAppliance,
+  uploadsMs: readonly number[],
+  { log = join(appliance.home, 'client.jsonl'), readsEvents = true } = {},
+): WriterClient {
   const ca = join(appliance.state, 'certificates/ca.crt')
-  const settings: ClientSettings = { port: appliance.port, ca, log, uploadsMs }
+  const settings: ClientSettings = { port: appliance.port, ca, log, uploadsMs, readsEvents }
   const child = fork(MAIN, [JSON.stringify(settings)], {
     detached: true,
     execArgv: [],

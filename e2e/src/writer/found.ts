@@ -27,23 +27,36 @@ export interface FoundEntry {
   readonly onDisk: string | undefined
 }
 
-/** Looks into the database and the files of the guestbook, which must be running. */
-export async function lookAt(appliance: TestAppliance): Promise<Found> {
+/** Where the guestbook of an appliance, which must be running, keeps its data, as seen from here. */
+export async function dataPlaces(appliance: TestAppliance): Promise<{ url: string; folder: string }> {
   const { web } = await appliance.pids()
-  const url = fromHere(appliance, variableOf(web, 'DATABASE_URL'))
-  // Seen from the root of the process, which is another one in a container.
-  const folder = join(`/proc/${web}/root`, variableOf(web, 'DATA_DIR_FILES'))
+  return {
+    url: fromHere(appliance, variableOf(web, 'DATABASE_URL')),
+    // Seen from the root of the process, which is another one in a container.
+    folder: join(`/proc/${web}/root`, variableOf(web, 'DATA_DIR_FILES')),
+  }
+}
+
+/**
+ * Looks into the database and the files of the guestbook, which must be running. `placeOf` says where its release keeps
+ * the file of a row.
+ */
+export async function lookAt(
+  appliance: TestAppliance,
+  placeOf: (id: string, sha256: string) => string = (id) => id,
+): Promise<Found> {
+  const { url, folder } = await dataPlaces(appliance)
   const numbers: FoundNumber[] = []
   for (const row of await query(url, 'select n::float8 as n, id, sha256 from numbers order by n')) {
     const { n, id, sha256 } = row as { n: number; id: string; sha256: string }
-    numbers.push({ n, sha256, onDisk: await hashOf(join(folder, id)) })
+    numbers.push({ n, sha256, onDisk: await hashOf(join(folder, placeOf(id, sha256))) })
   }
   const entries: FoundEntry[] = []
   const text =
     'select e.id::float8 as id, e.name, u.id as file, u.sha256 from entries e left join uploads u on u.entry_id = e.id'
   for (const row of await query(url, `${text} order by e.id`)) {
     const { id, name, file, sha256 } = row as { id: number; name: string; file?: string; sha256?: string }
-    const onDisk = file ? await hashOf(join(folder, file)) : undefined
+    const onDisk = file && sha256 ? await hashOf(join(folder, placeOf(file, sha256))) : undefined
     entries.push({ id, name, sha256: sha256 ?? undefined, onDisk })
   }
   return { numbers, entries }

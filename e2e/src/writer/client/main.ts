@@ -27,13 +27,14 @@ process.on('disconnect', orphaned)
 
 const memories = memoryReader(settings.log)
 const context = openContext(settings, finishing.signal)
-const reading = readEvents(context, done.signal)
+const reading = settings.readsEvents ? readEvents(context, done.signal) : undefined
 await Promise.all([
   writeNumbers(context, gaveUp.signal),
   writeEntries(context),
   ...settings.uploadsMs.map((lastsMs) => uploadFiles(context, lastsMs)),
 ])
-for (const until = Date.now() + EVENTS_MS; Date.now() < until && !hasHeardOfAll(); ) await pause(250)
+if (reading)
+  for (const until = Date.now() + EVENTS_MS; Date.now() < until && !hasHeardOfAll(); ) await pause(250)
 done.abort()
 await reading
 context.agent.destroy()

@@ -7,6 +7,8 @@ export interface ClientSettings {
   readonly log: string
   /** How long each of its uploads takes; one is always under way for each. */
   readonly uploadsMs: readonly number[]
+  /** Whether the event stream is read as well. */
+  readonly readsEvents: boolean
 }
 
 /** The message that makes it finish what it has begun and end. */

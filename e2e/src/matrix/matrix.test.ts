@@ -1,0 +1,42 @@
+import { randomInt } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { everyCase, nameOfCase, sampleOf } from './cases.ts'
+import { type Reference, referTo } from './reference.ts'
+import { runCase } from './run-case.ts'
+import { openStage, type Stage } from './stage.ts'
+import { lineOf } from './tell.ts'
+import { UPDATES } from './updates.ts'
+
+/** Of the whole matrix, which `npm run kill-matrix -- --all` tries. */
+const CASES = Number(process.env['KILL_MATRIX_CASES'] ?? 6)
+const SEED = Number(process.env['KILL_MATRIX_SEED'] ?? randomInt(2 ** 31))
+/** The one whose smoke test fails goes back as the one whose migration fails. */
+const TRIED = UPDATES.slice(0, 3)
+
+let stage: Stage
+const references: Reference[] = []
+beforeAll(async () => {
+  stage = await openStage({ runtime: 'process', storage: 'directory' })
+  for (const update of TRIED) references.push(await referTo(stage, update))
+}, 400_000)
+afterAll(() => stage?.[Symbol.asyncDispose]())
+
+test(`an update that is killed ends with the old or the new release and all data, ${CASES} times (KILL_MATRIX_SEED=${SEED})`, {
+  timeout: 120_000 + CASES * 240_000,
+}, async () => {
+  const cases = sampleOf(
+    references.flatMap(({ update, steps }) => everyCase(update, steps)),
+    SEED,
+    CASES,
+  )
+  expect(cases).toHaveLength(CASES)
+  for (const tried of cases) {
+    const { layouts } = references.find(({ update }) => update === tried.update) as Reference
+    const result = await runCase(stage, tried, layouts)
+    console.log(lineOf(result))
+    expect(result.violations, nameOfCase(tried)).toEqual([])
+    expect(result.outcome).toBeDefined()
+    // The kill struck, or the update was over before: never did it wait for a step that is not taken any more.
+    if (tried.update.ends === 'OLD') expect(result.outcome).toBe('OLD')
+  }
+})

@@ -1,0 +1,33 @@
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import type { MatrixCase } from './cases.ts'
+import type { Reference } from './reference.ts'
+import type { CaseResult } from './run-case.ts'
+
+/** A result in a file: a line of JSON each, with the name of the update. */
+type Line = Omit<CaseResult, 'tried'> & {
+  readonly update: string
+  readonly victim: MatrixCase['victim']
+  readonly at: MatrixCase['at']
+}
+
+/** What runs before have left in a file, as far as there still is such an update. */
+export function readResults(
+  file: string | undefined,
+  references: readonly Reference[],
+): readonly CaseResult[] {
+  if (file === undefined || !existsSync(file)) return []
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .flatMap((line) => {
+      const { update: name, victim, at, ...rest } = JSON.parse(line) as Line
+      const update = references.find((reference) => reference.update.name === name)?.update
+      return update ? [{ ...rest, tried: { update, victim, at } as MatrixCase }] : []
+    })
+}
+
+export function keepResult(file: string | undefined, { tried, ...rest }: CaseResult): void {
+  if (file === undefined) return
+  const line: Line = { update: tried.update.name, victim: tried.victim, at: tried.at, ...rest }
+  appendFileSync(file, `${JSON.stringify(line)}\n`)
+}

@@ -1,0 +1,76 @@
+// The kill matrix: see scripts/kill-matrix.mjs.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { ROOT } from '../support/appliance.ts'
+import { everyCase, type MatrixCase, nameOfCase, randomCases, sampleOf, VICTIMS } from './cases.ts'
+import { type Reference, referTo } from './reference.ts'
+import { keepResult, readResults } from './results.ts'
+import { runCase } from './run-case.ts'
+import { openStage } from './stage.ts'
+import { documentOf, lineOf } from './tell.ts'
+import { UPDATES } from './updates.ts'
+
+const USAGE = `Usage: npm run kill-matrix -- [--seed N] [--sample N | --all] [--random N] [--only WORDS] [--minutes N] [--results FILE]
+                             [--runtime process|docker] [--storage directory|btrfs]
+--all tries every case and writes docs/kill-matrix.md; with --minutes as many as begin in that time; with --results it
+goes on with what a run before has left in that file.`
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    sample: { type: 'string', default: '8' },
+    all: { type: 'boolean', default: false },
+    random: { type: 'string' },
+    only: { type: 'string' },
+    minutes: { type: 'string' },
+    results: { type: 'string' },
+    runtime: { type: 'string', default: 'process' },
+    storage: { type: 'string', default: 'directory' },
+  },
+})
+const { all, only, runtime, storage, results: file } = values
+const whole = (text: string | undefined, otherwise: number) => (text === undefined ? otherwise : Number(text))
+const seed = whole(values.seed, Math.floor(Math.random() * 2 ** 31))
+const sample = whole(values.sample, 8)
+const random = whole(values.random, all ? 50 : 0)
+const minutes = whole(values.minutes, Number.MAX_SAFE_INTEGER)
+if (
+  ![seed, sample, random, minutes].every((number) => Number.isSafeInteger(number) && number >= 0) ||
+  !(runtime === 'process' || runtime === 'docker') ||
+  !(storage === 'directory' || storage === 'btrfs')
+) {
+  console.error(USAGE)
+  process.exit(2)
+}
+const until = performance.now() + minutes * 60_000
+const victims = runtime === 'docker' ? (['daemon', 'command line', 'engine'] as const) : VICTIMS
+console.log(`seed ${seed}, ${runtime}, ${storage}`)
+
+await using stage = await openStage({ runtime, storage })
+const references: Reference[] = []
+for (const update of UPDATES) references.push(await referTo(stage, update))
+const every = references.flatMap(({ update, steps }) => everyCase(update, steps, victims))
+const order = all ? sampleOf(every, seed, every.length) : sampleOf(every, seed, sample)
+const cases: readonly MatrixCase[] = [...order, ...randomCases(references, victims, seed, random)].filter(
+  (tried) => only === undefined || nameOfCase(tried).includes(only),
+)
+
+// A run that goes on keeps what was found before.
+const results = [...readResults(file, references)]
+const known = new Set(results.map(({ tried }) => nameOfCase(tried)))
+for (const tried of cases) {
+  if (known.has(nameOfCase(tried)) || performance.now() > until) continue
+  const { layouts } = references.find(({ update }) => update === tried.update) as Reference
+  const result = await runCase(stage, tried, layouts)
+  results.push(result)
+  keepResult(file, result)
+  console.log(lineOf(result))
+}
+const red = results.filter(({ violations }) => violations.length > 0)
+console.log(`\n${results.length} cases, ${red.length} with something wrong (seed ${seed})`)
+if (all) {
+  const at = new Date().toISOString().slice(0, 10)
+  const run = { at, runtime, storage, seed, references, planned: every.length, results }
+  writeFileSync(join(ROOT, 'docs/kill-matrix.md'), documentOf(run))
+}
+process.exitCode = red.length === 0 ? 0 : 1

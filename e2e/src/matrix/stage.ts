@@ -1,0 +1,170 @@
+import { execFileSync } from 'node:child_process'
+import { cp, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { TestEngine } from '@caretaker/appliance/runtime/docker/testing/engine.fixture.ts'
+import { dockerAppliance, engineWithImages } from '../docker/docker-appliance.ts'
+import {
+  type DaemonProcess,
+  type StatusDocument,
+  type TestAppliance,
+  testAppliance,
+} from '../support/appliance.ts'
+import { dataOnBtrfs } from '../support/btrfs.ts'
+import { eventually } from '../support/observe.ts'
+import { ownWorkshop, type Workshop } from '../support/people.ts'
+import type { Memory } from '../writer/memory.ts'
+import { beginData } from './beginning.ts'
+import { endAll } from './end-all.ts'
+import type { TriedUpdate } from './updates.ts'
+
+/** An appliance with v1 and its data, everything stopped, whose source holds another release. */
+export interface Scene {
+  readonly appliance: TestAppliance
+  /** What was acknowledged before. */
+  readonly beginning: readonly Memory[]
+  readonly engine: TestEngine | undefined
+}
+
+export interface Stage extends AsyncDisposable {
+  /**
+   * Sets a scene for an update, and ends whatever is left of the one before. `prepared`: the new release is built and has
+   * been asked whether it migrates, as by `--dry-run`.
+   */
+  scene(update: TriedUpdate, prepared: boolean): Promise<Scene>
+}
+
+export interface StageOptions {
+  readonly runtime: 'process' | 'docker'
+  readonly storage: 'directory' | 'btrfs'
+}
+
+const UP_MS = 120_000
+
+/** Everything is in the state folder and in processes: a scene is a copy of that folder. Otherwise each is made anew. */
+export function openStage({ runtime, storage }: StageOptions): Promise<Stage> {
+  return runtime === 'process' && storage === 'directory' ? copiedStage() : builtStage({ runtime, storage })
+}
+
+async function copiedStage(): Promise<Stage> {
+  await using disposables = new AsyncDisposableStack()
+  const workshop = disposables.use(await ownWorkshop())
+  const appliance = disposables.use(await testAppliance())
+  await appliance.createConfig()
+  const { id, beginning } = await makeScene(appliance, workshop)
+  const folders = new Map<string, string>()
+  const keep = async (name: string) => {
+    const folder = join(appliance.home, `scene ${name}`)
+    copyFolder(appliance.state, folder)
+    folders.set(name, folder)
+  }
+  const bring = async (name: string) => {
+    await endAll(id, appliance)
+    await removeFolder(appliance.state)
+    copyFolder(folders.get(name) as string, appliance.state)
+  }
+  await keep('v1')
+  let held: TriedUpdate | undefined
+  const all = disposables.move()
+  return {
+    async scene(update, prepared) {
+      const isKept = prepared && folders.has(update.name)
+      await bring(isKept ? update.name : 'v1')
+      if (held !== update) await holdIn(appliance, workshop, update)
+      held = update
+      if (prepared && !isKept) {
+        await prepare(appliance)
+        await keep(update.name)
+      }
+      return { appliance, beginning, engine: undefined }
+    },
+    async [Symbol.asyncDispose]() {
+      await endAll(id, appliance)
+      // Nothing of it is to be stopped in order any more.
+      await removeFolder(appliance.state)
+      for (const folder of folders.values()) await removeFolder(folder)
+      await all.disposeAsync()
+    },
+  }
+}
+
+async function builtStage({ runtime, storage }: StageOptions): Promise<Stage> {
+  await using disposables = new AsyncDisposableStack()
+  const workshop = disposables.use(await ownWorkshop())
+  const engine = runtime === 'docker' ? disposables.use(await engineWithImages()) : undefined
+  let last: AsyncDisposableStack | undefined
+  const all = disposables.move()
+  return {
+    async scene(update, prepared) {
+      await last?.disposeAsync()
+      last = new AsyncDisposableStack()
+      const appliance = engine ? await dockerAppliance(engine) : await testAppliance()
+      if (!engine) await appliance.createConfig()
+      if (storage === 'btrfs') last.use(await dataOnBtrfs(appliance))
+      last.use(appliance)
+      const { beginning } = await makeScene(appliance, workshop)
+      await holdIn(appliance, workshop, update)
+      if (prepared) await prepare(appliance)
+      return { appliance, beginning, engine }
+    },
+    async [Symbol.asyncDispose]() {
+      await last?.disposeAsync()
+      await all.disposeAsync()
+    },
+  }
+}
+
+/** v1 with data. */
+async function makeScene(
+  appliance: TestAppliance,
+  workshop: Workshop,
+): Promise<{ readonly id: string; readonly beginning: readonly Memory[] }> {
+  const source = join(appliance.home, 'guestbook')
+  await cp(await workshop.folder('v1'), source, { recursive: true })
+  await appliance.ok('app', 'add', 'guestbook', source, '--host', 'localhost')
+  const daemon = await bringUp(appliance, true)
+  const beginning = await beginData(appliance)
+  const status = await appliance.json<{ appliance: { id: string } }>('status')
+  await daemon?.stop()
+  return { id: status.appliance.id, beginning }
+}
+
+/** Lets the source hold what the application is to be updated to. */
+async function holdIn({ home }: TestAppliance, workshop: Workshop, update: TriedUpdate): Promise<void> {
+  const source = join(home, 'guestbook')
+  await rm(source, { recursive: true })
+  await cp(await workshop.folder(update.to), source, { recursive: true })
+  await update.change?.(source)
+}
+
+async function prepare(appliance: TestAppliance): Promise<void> {
+  const daemon = await bringUp(appliance, true)
+  await appliance.ok('app', 'update', 'guestbook', '--dry-run')
+  await daemon?.stop()
+}
+
+/** Starts it with a daemon or without one, and waits until it serves. */
+export async function bringUp(
+  appliance: TestAppliance,
+  withDaemon: boolean,
+): Promise<DaemonProcess | undefined> {
+  if (!withDaemon) {
+    await appliance.ok('up')
+    return undefined
+  }
+  const daemon = await appliance.daemon()
+  const isUp = async () => (await appliance.json<StatusDocument>('status')).state === 'running'
+  await eventually('the guestbook serves', isUp, UP_MS)
+  return daemon
+}
+
+function copyFolder(from: string, to: string): void {
+  execFileSync('cp', ['-a', '--reflink=auto', from, to])
+}
+
+/** Releases are read-only on disk. */
+async function removeFolder(folder: string): Promise<void> {
+  const releases = join(folder, 'releases')
+  if ((await readdir(folder).catch(() => [] as string[])).includes('releases'))
+    execFileSync('chmod', ['-R', 'u+w', releases])
+  await rm(folder, { recursive: true, force: true })
+}
