@@ -7,6 +7,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
  */
 const LONGEST = [
   'e2e/src/reasons/reasons.test.ts',
+  'e2e/src/matrix/matrix.test.ts',
   'e2e/src/writer/sabotage.test.ts',
   'e2e/src/appliance/life.test.ts',
   'e2e/src/writer/writer.test.ts',

@@ -10,15 +10,15 @@ import { UPDATES } from './updates.ts'
 /** Of the whole matrix, which `npm run kill-matrix -- --all` tries. */
 const CASES = Number(process.env['KILL_MATRIX_CASES'] ?? 6)
 const SEED = Number(process.env['KILL_MATRIX_SEED'] ?? randomInt(2 ** 31))
-/** The one whose smoke test fails goes back as the one whose migration fails. */
-const TRIED = UPDATES.slice(0, 3)
+/** The one that migrates, and one of the others. */
+const TRIED = [UPDATES[0]!, UPDATES[1 + (SEED % (UPDATES.length - 1))]!]
 
 let stage: Stage
 const references: Reference[] = []
 beforeAll(async () => {
   stage = await openStage({ runtime: 'process', storage: 'directory' })
   for (const update of TRIED) references.push(await referTo(stage, update))
-}, 400_000)
+}, 600_000)
 afterAll(() => stage?.[Symbol.asyncDispose]())
 
 test(`an update that is killed ends with the old or the new release and all data, ${CASES} times (KILL_MATRIX_SEED=${SEED})`, {
@@ -35,8 +35,8 @@ test(`an update that is killed ends with the old or the new release and all data
     const result = await runCase(stage, tried, layouts)
     console.log(lineOf(result))
     expect(result.violations, nameOfCase(tried)).toEqual([])
-    expect(result.outcome).toBeDefined()
-    // The kill struck, or the update was over before: never did it wait for a step that is not taken any more.
+    // The kill struck: it did not wait for a step that is not taken any more.
+    expect(result.struck, nameOfCase(tried)).toBeDefined()
     if (tried.update.ends === 'OLD') expect(result.outcome).toBe('OLD')
   }
 })

@@ -11,7 +11,7 @@ import { openStage } from './stage.ts'
 import { documentOf, lineOf } from './tell.ts'
 import { UPDATES } from './updates.ts'
 
-const USAGE = `Usage: npm run kill-matrix -- [--seed N] [--sample N | --all] [--random N] [--only WORDS] [--minutes N] [--results FILE]
+const USAGE = `Usage: npm run kill-matrix -- [--seed N] [--sample N | --all] [--random N] [--update NAME] [--only WORDS] [--minutes N] [--results FILE]
                              [--runtime process|docker] [--storage directory|btrfs]
 --all tries every case and writes docs/kill-matrix.md; with --minutes as many as begin in that time; with --results it
 goes on with what a run before has left in that file.`
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     sample: { type: 'string', default: '8' },
     all: { type: 'boolean', default: false },
     random: { type: 'string' },
+    update: { type: 'string' },
     only: { type: 'string' },
     minutes: { type: 'string' },
     results: { type: 'string' },
@@ -48,7 +49,8 @@ console.log(`seed ${seed}, ${runtime}, ${storage}`)
 
 await using stage = await openStage({ runtime, storage })
 const references: Reference[] = []
-for (const update of UPDATES) references.push(await referTo(stage, update))
+const tries = UPDATES.filter(({ name }) => values.update === undefined || values.update === name)
+for (const update of tries) references.push(await referTo(stage, update))
 const every = references.flatMap(({ update, steps }) => everyCase(update, steps, victims))
 const order = all ? sampleOf(every, seed, every.length) : sampleOf(every, seed, sample)
 const cases: readonly MatrixCase[] = [...order, ...randomCases(references, victims, seed, random)].filter(

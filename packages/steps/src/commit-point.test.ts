@@ -1,8 +1,10 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
+import { SECOND_MS } from '@caretaker/kernel/time.ts'
 import { expect, it, test } from 'vitest'
 import { listOperations, resumeInterrupted } from './operations.ts'
 import { DAEMON_STOPS, MAX_CRASHES, resumeOperation, runPlan } from './runner.ts'
 import { createTestBed, quiet, type Remains, TestBed } from './test-bed.ts'
+import { TRY_AGAIN_AFTER_MS } from './travel.ts'
 
 const OLD = { a: 'old a', b: 'old b' }
 const STEPS = [
@@ -14,6 +16,16 @@ const STEPS = [
 
 const fails = () => {
   throw new AppError('COMMAND_FAILED', { what: 'it failed', why: 'it was told to', next: 'look' })
+}
+
+/** Lets the pauses of a run go by. */
+async function whileTimePasses<T>({ clock }: TestBed, running: Promise<T>): Promise<T> {
+  for (let isOver = false; !isOver; await clock.advance(SECOND_MS))
+    isOver = await Promise.race([
+      running.then(() => true),
+      new Promise<boolean>((resolve) => setImmediate(() => resolve(false))),
+    ])
+  return running
 }
 
 /** What a power cut leaves that comes when the call is entered. */
@@ -38,9 +50,33 @@ test('what fails before the point is taken back, what fails after it stops there
 
   const after = await createTestBed(OLD)
   after.hooks.set('apply d', fails)
-  const stopped = await runPlan(after.runner, after.planGoingBack(...STEPS), quiet())
+  const stopped = await whileTimePasses(after, runPlan(after.runner, after.planGoingBack(...STEPS), quiet()))
   expect(stopped).toMatchObject({ outcome: 'stopped', exit_code: 3, errors: [{ code: 'COMMAND_FAILED' }] })
   expect(after.world()).toEqual({ a: 'new a', b: 'new b', c: 'new c' })
+})
+
+test('what fails on the way back, or after the point, is tried again for a while', async () => {
+  const failsTimes = (count: number) => {
+    let left = count
+    return () => (left-- > 0 ? fails() : undefined)
+  }
+  const before = await createTestBed(OLD)
+  before.hooks.set('apply c', fails)
+  before.hooks.set('undo a', failsTimes(TRY_AGAIN_AFTER_MS.length))
+  const goingBack = runPlan(before.runner, before.planGoingBack(...STEPS), quiet())
+  expect(await whileTimePasses(before, goingBack)).toMatchObject({ outcome: 'undone', exit_code: 4 })
+  expect(before.world()).toEqual(OLD)
+
+  const after = await createTestBed(OLD)
+  after.hooks.set('apply d', failsTimes(TRY_AGAIN_AFTER_MS.length))
+  const going = runPlan(after.runner, after.planGoingBack(...STEPS), quiet())
+  expect(await whileTimePasses(after, going)).toMatchObject({ outcome: 'done', exit_code: 0, errors: [] })
+
+  const never = await createTestBed(OLD)
+  never.hooks.set('apply c', fails)
+  never.hooks.set('undo a', failsTimes(TRY_AGAIN_AFTER_MS.length + 1))
+  const stopping = runPlan(never.runner, never.planGoingBack(...STEPS), quiet())
+  expect(await whileTimePasses(never, stopping)).toMatchObject({ outcome: 'stopped', exit_code: 5 })
 })
 
 test('a point that took effect although it failed counts as passed', async () => {

@@ -1,4 +1,5 @@
 import { type AppError, toAppError } from '@caretaker/kernel/errors.ts'
+import { MINUTE_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import type { PlannedStep } from './plan.ts'
 import type { StepProgress } from './progress.ts'
 import { blocked, cancelled, cannotUndo, keepsCrashing } from './refusals.ts'
@@ -7,6 +8,13 @@ import { applyStep, checkStep, undoStep } from './take-step.ts'
 
 /** A step that ends the process this many times is not tried again. */
 export const MAX_CRASHES = 3
+/**
+ * Where a plan must come to an end (on its way back, and after its commit) a step that fails is tried again after these
+ * pauses: what it needs, as a database or an engine that was killed, may be back by then.
+ */
+export const TRY_AGAIN_AFTER_MS: readonly number[] = [SECOND_MS, 5 * SECOND_MS, 15 * SECOND_MS]
+/** No more than this after its first failure: what takes long to fail is not cured by waiting. */
+const TRY_AGAIN_WITHIN_MS = 2 * MINUTE_MS
 
 /**
  * Takes every step that is not yet in effect.
@@ -23,7 +31,8 @@ export async function goForward(given: Run): Promise<'done' | 'undo' | 'stop'> {
     const failure = await failureOf(goesBack, async () => {
       throwIfCancelled(run)
       if (entry.crashes >= MAX_CRASHES) throw keepsCrashing(entry, 'apply')
-      await takeStep(run, entry)
+      const take = () => takeStep(run, progressOf(run, step.id))
+      await (goesBack && isCommitted ? persistently(run, step, take) : take())
     })
     if (!failure) continue
     if (step.wayBack === 'commit' && (await isInEffect(steadfast(run), step))) {
@@ -75,13 +84,29 @@ export async function goBack(run: Run): Promise<'undone' | 'stopped'> {
     const failure = await failureOf(false, async () => {
       if (step.wayBack === 'impossible' || step.wayBack === 'commit') throw cannotUndo(entry)
       if (entry.crashes >= MAX_CRASHES) throw keepsCrashing(entry, 'undo')
-      await takeBack(run, entry)
+      const take = () => takeBack(run, entry)
+      await (run.plan.onInterruption === 'go-back' ? persistently(run, step, take) : take())
     })
     if (!failure) continue
     await recordUndoFailure(run, entry, failure)
     return 'stopped'
   }
   return 'undone'
+}
+
+async function persistently(run: Run, { id: step }: PlannedStep, take: () => Promise<void>): Promise<void> {
+  const { operation, runner } = run
+  const { clock } = runner.ports
+  const untilMs = clock.monotonicMs() + TRY_AGAIN_WITHIN_MS
+  for (const pauseMs of TRY_AGAIN_AFTER_MS) {
+    const failure = await failureOf(false, take)
+    if (!failure) return
+    if (clock.monotonicMs() > untilMs) throw failure
+    const message = `${failure.what}: ${failure.why}; it is tried again`
+    runner.emit({ type: 'step-progress', operation, step, message })
+    await clock.wait(pauseMs)
+  }
+  await take()
 }
 
 /** Its apply was begun and its effect, or a part of it, may still be there. */
