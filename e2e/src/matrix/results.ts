@@ -26,6 +26,7 @@ export function readResults(
     })
 }
 
+/** Adds a result to a file, if there is one. */
 export function keepResult(file: string | undefined, { tried, ...rest }: CaseResult): void {
   if (file === undefined) return
   const line: Line = { update: tried.update.name, victim: tried.victim, at: tried.at, ...rest }

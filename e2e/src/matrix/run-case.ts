@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { StatusDocument, TestAppliance } from '../support/appliance.ts'
+import { ROOT, type StatusDocument, type TestAppliance } from '../support/appliance.ts'
 import { eventually } from '../support/observe.ts'
 import { startClient, UPLOADS_MS, type WriterClient } from '../writer/client-process.ts'
 import { lookAt } from '../writer/found.ts'
@@ -28,10 +29,14 @@ export interface CaseResult {
   /** What must not be. */
   readonly violations: readonly string[]
   readonly ms: number
+  /** When it was run, and on which commit of this repository. */
+  readonly ranAt: string
+  readonly commit: string
 }
 
 /** S2 of the acceptance scenarios: one of both serves within 3 minutes, and nobody had to do anything. */
 const SERVES_AGAIN_MS = 180_000
+const commit = headOf(ROOT)
 
 /** Sets the scene, updates it under the writer, strikes, starts caretaker again and judges. Never throws for what it finds. */
 export async function runCase(stage: Stage, tried: MatrixCase, layouts: Layouts): Promise<CaseResult> {
@@ -43,7 +48,19 @@ export async function runCase(stage: Stage, tried: MatrixCase, layouts: Layouts)
     outcome: undefined,
     violations: [error instanceof Error ? [error.message, error.cause].flat().join(': ') : String(error)],
   }))
-  return { tried, ...done, ...judged, ms: performance.now() - startedAt }
+  const ms = performance.now() - startedAt
+  return { tried, ...done, ...judged, ms, ranAt: new Date().toISOString(), commit }
+}
+
+function headOf(repository: string): string {
+  try {
+    return execFileSync('git', ['-C', repository, 'rev-parse', '--short', 'HEAD'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim()
+  } catch {
+    return 'unknown'
+  }
 }
 
 async function judgeCase(

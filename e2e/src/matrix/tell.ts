@@ -18,7 +18,6 @@ export function lineOf(result: CaseResult): string {
 }
 
 export interface MatrixRun {
-  readonly at: string
   readonly runtime: string
   readonly storage: string
   readonly seed: number
@@ -47,7 +46,7 @@ undisturbed update; and snapshots, clones, processes, cells, mounts and the lock
   after: the journal has just recorded its end.
 - An update that fails goes forward like the first one; only its way back is in its table.
 
-Run of ${run.at} with runtime \`${run.runtime}\` and storage \`${run.storage}\`, seed ${run.seed}: ${steps.length} of ${planned} cases of the
+Run ${whenOf(results)} with runtime \`${run.runtime}\` and storage \`${run.storage}\`, seed ${run.seed}: ${steps.length} of ${planned} cases of the
 matrix${steps.length < planned ? ' (a part of it; in the order that the seed gives)' : ''} and ${results.length - steps.length} at random instants; ${red.length} with something wrong.
 `
   return [
@@ -64,6 +63,13 @@ const COLUMNS = (results: readonly CaseResult[]) =>
   [...new Set(['daemon', 'command line', ...results.map(({ tried }) => tried.victim)])].flatMap((victim) =>
     ['before', 'during', 'after'].map((instant) => ({ victim, instant })),
   )
+
+/** When and on what the results were made. */
+function whenOf(results: readonly CaseResult[]): string {
+  const days = [...new Set(results.map(({ ranAt }) => ranAt.slice(0, 10)))].toSorted()
+  const commits = [...new Set(results.map((result) => result.commit))]
+  return `on ${days.join(', ')}, of the commits ${commits.join(', ')},`
+}
 
 function tableOf({ update, steps }: Reference, results: readonly CaseResult[]): string {
   const own = results.filter(({ tried }) => tried.update.name === update.name)
