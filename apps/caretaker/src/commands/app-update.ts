@@ -168,7 +168,7 @@ export const appHistory: CommandDefinition = {
     [
       'releases',
       'list',
-      'oldest first: id, at, kind (start, update, rollback), release, version, from, pin, compose_hash, lock_hashes, images, migrated, migration_log, snapshot, user, via, duration_ms',
+      'oldest first: id, at, kind (start, update, rollback), release, version, from, pin, compose_hash, lock_hashes, images, migrated, migration_log, snapshot, no_rehearsal (only when a person gave a reason), user, via, duration_ms',
     ],
     ['tries', 'list', 'what was not put in force: operation, at, purpose, state, why, user, via'],
   ],

@@ -1,4 +1,4 @@
-import { isAppError } from '@caretaker/kernel/errors.ts'
+import { AppError, isAppError } from '@caretaker/kernel/errors.ts'
 import { HOUR_MS } from '@caretaker/kernel/time.ts'
 import type { EmitEvent } from '@caretaker/steps/events.ts'
 import { createPlan, type Plan, type PlannedStep, planStep } from '@caretaker/steps/plan.ts'
@@ -64,7 +64,7 @@ export async function planPreparation(
   const wanted = { app, name: undefined, ttlMs: SHORT_TTL_MS, allowOutside: false }
   const input = await cloneInput(appliance, wanted, isAsking ? 'ask' : 'rehearsal')
   const { clone } = input
-  const allowOutside = await mayReachOutside(appliance, clone, wish)
+  const allowOutside = await mayReachOutside(appliance, { app, clone }, wish)
   const made = { ...input, allowOutside }
   await appliance.storage.reserve(await appliance.storage.copyBytes(app))
   const clones = await listClones(ports.files, stateFolder)
@@ -91,15 +91,29 @@ export async function planPreparation(
  * A check runs on production next: its clone is kept apart where this machine can. A rehearsal starts services with
  * real data, which could do harm outside.
  */
-async function mayReachOutside(appliance: Appliance, clone: string, wish: PreparationWish): Promise<boolean> {
+async function mayReachOutside(
+  appliance: Appliance,
+  { app, clone }: { readonly app: string; readonly clone: string },
+  wish: PreparationWish,
+): Promise<boolean> {
   const isAllowed = wish.kind === 'ask' || wish.allowOutside
   try {
     await assertIsolation(appliance, clone, false)
     return false
   } catch (error) {
-    if (isAllowed && isAppError(error, 'CLONE_NOT_ISOLATED')) return true
-    throw error
+    if (!isAppError(error, 'CLONE_NOT_ISOLATED')) throw error
+    if (isAllowed) return true
+    throw notRehearsed(app, error)
   }
+}
+
+function notRehearsed(app: string, { why, cause }: AppError): AppError {
+  return new AppError('CLONE_NOT_ISOLATED', {
+    what: `${app} was not rehearsed, and not updated`,
+    why,
+    next: `Run caretaker as root, or allow namespaces to ordinary users; if ${app} does no harm outside with real data, repeat the command with --allow-outside; "caretaker app update ${app} --no-rehearsal "REASON"" goes on without`,
+    cause,
+  })
 }
 
 /** Whether this release has said, of data that the release that runs has left, whether it migrates. */

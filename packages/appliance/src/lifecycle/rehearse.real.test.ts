@@ -133,6 +133,7 @@ it('without a way to isolate the clone nothing is rehearsed unless somebody allo
   await expect(rehearseApp({ ...opened, appliance: here }, wish, quiet, never)).rejects.toMatchObject({
     code: 'CLONE_NOT_ISOLATED',
     exitCode: 10,
+    next: expect.stringContaining('--no-rehearsal'),
   })
   expect(await production()).toEqual(before)
   const allowed = await rehearseApp(
