@@ -22,6 +22,8 @@ export interface Aim {
   over(): void
 }
 
+const LAST_LOOK_MS = 500
+
 /** Kills the victim of a case at its instant. Call it right before the command is given; `pid` is that of the command. */
 export function aim(scene: Scene, tried: MatrixCase, victimPid: () => number | undefined): Aim {
   const { promise, resolve } = Promise.withResolvers<Struck | undefined>()
@@ -44,9 +46,12 @@ export function aim(scene: Scene, tried: MatrixCase, victimPid: () => number | u
   return {
     struck: promise.finally(stop),
     over() {
-      if (isOver) return
-      isOver = true
-      resolve(undefined)
+      // What it wrote last may not have been seen yet.
+      setTimeout(() => {
+        if (isOver) return
+        isOver = true
+        resolve(undefined)
+      }, LAST_LOOK_MS)
     },
   }
 }

@@ -47,7 +47,7 @@ undisturbed update; and snapshots, clones, processes, cells, mounts and the lock
 - An update that fails goes forward like the first one; only its way back is in its table.
 
 Run ${whenOf(results)} with runtime \`${run.runtime}\` and storage \`${run.storage}\`, seed ${run.seed}: ${steps.length} of ${planned} cases of the
-matrix${steps.length < planned ? ' (a part of it; in the order that the seed gives)' : ''} and ${results.length - steps.length} at random instants; ${red.length} with something wrong.
+matrix${steps.length < planned ? ' (a part of it)' : ''} and ${results.length - steps.length} at random instants; ${red.length} with something wrong.
 `
   return [
     head,
