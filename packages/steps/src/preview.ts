@@ -18,12 +18,27 @@ export interface Preview {
   readonly steps: readonly PreviewedStep[]
 }
 
-/** What `runPlan` would do with this plan now. Looks only. */
+/**
+ * What `runPlan` would do with this plan now. Looks only. Where a plan is taken back as a whole its steps build on each
+ * other: what comes after the first that will be taken is not asked, as it will look different then.
+ */
 export async function previewPlan(registry: StepRegistry, plan: Plan, signal: AbortSignal): Promise<Preview> {
   const steps: PreviewedStep[] = []
-  for (const step of plan.steps) steps.push(await previewStep(registry, step, signal))
+  let isBegun = false
+  for (const step of plan.steps) {
+    const previewed: PreviewedStep = isBegun ? taken(step) : await previewStep(registry, step, signal)
+    steps.push(previewed)
+    isBegun ||= plan.onInterruption === 'go-back' && previewed.state === 'take'
+  }
   return { name: plan.name, purpose: plan.purpose, on_failure: plan.onFailure, steps }
 }
+
+const taken = ({ id, summary, wayBack }: PlannedStep): PreviewedStep => ({
+  id,
+  summary,
+  way_back: wayBack,
+  state: 'take',
+})
 
 /** Whether every step of the plan is in effect already. */
 export function isNothingToDo(preview: Preview): boolean {
