@@ -152,6 +152,9 @@ describe.each(PEOPLE)('an appliance of $who', ({ workshop: openWorkshop, isNobod
       const lines: Readonly<Record<string, readonly string[]>> = {
         'app add': ['app', 'add', 'second', await workshop.folder('v2'), '--dry-run'],
         'app show': ['app', 'show', 'guestbook'],
+        'app update': ['app', 'update', 'guestbook', '--dry-run', '--no-build'],
+        'app history': ['app', 'history', 'guestbook'],
+        'app clone': ['app', 'clone', 'guestbook', '--dry-run'],
         'app remove': ['app', 'remove', 'guestbook', '--dry-run'],
         'app logs': ['app', 'logs', 'guestbook'],
         'app exec': ['app', 'exec', 'guestbook', 'count'],
@@ -167,9 +170,11 @@ describe.each(PEOPLE)('an appliance of $who', ({ workshop: openWorkshop, isNobod
         'operation show': ['operation', 'show', operations[0]?.operation ?? ''],
         completion: ['completion', 'bash'],
       }
-      // Each of these has a test of its own: they wait, need a daemon or an unfinished operation, or change this machine.
+      // Each of these has a test of its own: they wait, need a daemon, an unfinished operation, a clone or an earlier release,
+      // or change this machine.
       const waiting = ['daemon', 'page', 'job stop', 'operation resume', 'operation undo']
-      const elsewhere = [...waiting, 'install', 'uninstall']
+      const changing = ['app rollback', 'app rehearse', 'clone extend', 'clone remove', 'clone mail']
+      const elsewhere = [...waiting, ...changing, 'install', 'uninstall']
       for (const definition of COMMANDS.filter((entry) => !entry.hidden && !elsewhere.includes(entry.name))) {
         const words = lines[definition.name] ?? definition.name.split(' ')
         const ran = await appliance.run('--json', ...words)

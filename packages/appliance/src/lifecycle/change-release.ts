@@ -9,7 +9,7 @@ import { type Appliance, runnerFor } from './appliance.ts'
 import { clearFailure, readFacts, replaceFailure, updateFacts } from './facts.ts'
 import { applianceSteps } from './plan-up.ts'
 import { type Change, planChange } from './plan-update.ts'
-import { refreshGateway } from './refresh-gateway.ts'
+import { endHolds, refreshGateway } from './refresh-gateway.ts'
 import { expireSnapshots } from './revert-data.ts'
 import { assertNoUnfinishedUpdate } from './unfinished-update.ts'
 import { prepareStateFolder, whyNotStarted } from './up.ts'
@@ -90,6 +90,7 @@ export async function runChange(
   } finally {
     await updateFacts(ports.files, stateFolder, () => ({ activity: undefined }))
     await refreshGateway(appliance).catch(() => undefined)
+    await endHolds(appliance).catch(() => undefined)
   }
 }
 

@@ -58,6 +58,15 @@ async function compareGateway(
   return status.configHash === hashOf(wanted) ? 'current' : 'behind'
 }
 
+/**
+ * Lets all requests go on that wait for the end of an operation. For who holds the lock when no operation is under way
+ * any more: a hold that its operation has left would end hours later.
+ */
+export async function endHolds({ gateway }: Appliance): Promise<void> {
+  const { apps } = await gateway.status()
+  for (const { app, holding } of apps) if (holding) await gateway.release(app)
+}
+
 /** Puts the config in force that follows from the state now. @throws AppError as `Gateway.apply` */
 export async function refreshGateway(appliance: Appliance): Promise<void> {
   await appliance.gateway.apply(await computeGatewayConfig(appliance))

@@ -17,7 +17,7 @@ import { factsOfBefore } from './facts-of-before.ts'
 import { observeApps } from './observe.ts'
 import { assertOwnFolder } from './own-folder.ts'
 import { applianceSteps, planApp, planBase, planFront } from './plan-up.ts'
-import { isGatewayCurrent, refreshGateway } from './refresh-gateway.ts'
+import { endHolds, isGatewayCurrent, refreshGateway } from './refresh-gateway.ts'
 import { keepBallast } from './state-disk.ts'
 import { movedPlans, stopApps, strayPlans, strayServices } from './stop-apps.ts'
 import { tendCertificatesLocked } from './tend-certificates.ts'
@@ -263,6 +263,7 @@ class UpWork {
     const { failures } = await this.#change(() => ({ activity: undefined }))
     try {
       if (!(await isGatewayCurrent(this.#appliance))) await refreshGateway(this.#appliance)
+      await endHolds(this.#appliance)
       if (failures.gateway)
         await this.#change((facts) => ({ failures: clearFailure(facts.failures, 'gateway') }))
     } catch (error) {

@@ -104,7 +104,9 @@ describe('a release that migrates', () => {
       const before = await files()
       await lab.apps['shop']?.release('2')
       await lab.apps['shop']?.breakFrom('2', fault)
+      if (fault === 'unhealthy') lab.clock.speed = 4
       const report = await update()
+      lab.clock.speed = 1
       expect(report).toMatchObject({ exit_code: 4, errors: [{ code }] })
       expect(await files()).toEqual(before)
       expect(await sql('SELECT what FROM sale ORDER BY id')).toEqual([{ what: 'one' }, { what: 'two' }])
@@ -146,6 +148,7 @@ describe('a release that migrates', () => {
     const report = await update()
     expect(report).toMatchObject({ exit_code: 5 })
     expect(report.errors.map(({ code }) => code)).toEqual(['SERVICE_START_FAILED', 'SERVICE_START_FAILED'])
+    expect((await (await appliance()).gateway.status()).apps.map(({ holding }) => holding)).toEqual([false])
     const page = await lab.get('shop')
     expect(page.status).toBe(503)
     const state = await status(await appliance(), process.pid)
@@ -273,6 +276,7 @@ describe('a release that migrates nothing', () => {
     async (fault) => {
       await lab.apps['shop']?.release('2', TWO)
       await lab.apps['shop']?.breakFrom('2', fault)
+      if (fault === 'unhealthy') lab.clock.speed = 4
       const load = constantLoad()
       expect(await update()).toMatchObject({ exit_code: 4 })
       expect([...new Set((await load.stop()).statuses)]).toEqual([200])
