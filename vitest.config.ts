@@ -7,6 +7,9 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
  */
 const LONGEST = [
   'e2e/src/reasons/reasons.test.ts',
+  'packages/appliance/src/lifecycle/rehearse.real.test.ts',
+  'packages/appliance/src/lifecycle/update-app.real.test.ts',
+  'e2e/src/appliance/updates.test.ts',
   'e2e/src/matrix/matrix.test.ts',
   'e2e/src/writer/sabotage.test.ts',
   'e2e/src/appliance/life.test.ts',
