@@ -111,7 +111,7 @@ describe('a bad release is found out, and nothing of production changes', () => 
 })
 
 it('without a way to isolate the clone nothing is rehearsed unless somebody allows it', async () => {
-  await lab.apps['shop']?.release('2', TWO)
+  await lab.apps['shop']?.release('1.9', TWO)
   const opened = await lab.open()
   const { processes } = opened.appliance.ports
   const refusing: typeof processes = {
@@ -156,10 +156,7 @@ describe('a good release', () => {
     expect(rehearsal).toMatchObject({ verdict: 'good', migrates: true, isolated: true, failed: null })
     expect(report.update_ready).toMatchObject({ from: before.record.releaseId, to: rehearsal?.to })
     expect(rehearsal?.steps.map(({ step }) => step)).toEqual(
-      // That nothing is left of its clone is so before it is made, too.
-      shown?.steps
-        .filter(({ state, id }) => state === 'take' || id.endsWith('clone.remove'))
-        .map(({ id }) => id),
+      shown?.steps.filter(({ state }) => state === 'take').map(({ id }) => id),
     )
     expect(rehearsal?.steps.map(({ step }) => step.split('/')[1])).toEqual(
       expect.arrayContaining(['rehearsal.migrate', 'clone.scrub', 'rehearsal.smoke', 'rehearsal.accept']),
