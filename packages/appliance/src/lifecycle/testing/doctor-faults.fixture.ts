@@ -100,9 +100,14 @@ export function faultsOf(lab: Lab, folders: DoctorFolders): readonly Fault[] {
   }
 
   async function configured(path: readonly string[], value: unknown): Promise<Mend> {
-    const mend = await damage(lab.configFile, await readFile(lab.configFile, 'utf8'))
+    const inForce = at('last-good-config.json')
+    const mends = await Promise.all(
+      [lab.configFile, inForce].map(async (file) => damage(file, await readFile(file, 'utf8'))),
+    )
     await lab.configure(path, value)
-    return mend
+    return async () => {
+      for (const mend of mends) await mend()
+    }
   }
 
   const journal = () => journalPath(lab.stateFolder, '20261120-093000-up-test')
