@@ -75,7 +75,8 @@ async function copyContent(walk: Walk, from: string, to: string, info: Stats): P
     const handle = await unlessGone(open(to, 'r'))
     if (!handle) return
     await using copy = handle
-    return finish(copy, info)
+    await finish(copy, info)
+    return
   }
   const source = await unlessGone(open(from, 'r'))
   if (!source) return
