@@ -2,26 +2,23 @@ import { readdir, readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import type { TestAppliance } from '../support/appliance.ts'
 import { guestbookAppliance } from '../support/guestbook-appliance.ts'
+import { eventually } from '../support/observe.ts'
 
 test('a clone whose cell is ended by somebody comes back by itself, with its page of mails', async () => {
   await using guestbook = await guestbookAppliance()
   const { appliance } = guestbook
   await appliance.daemon()
-  while ((await appliance.run('up')).code === 11) await new Promise((resolve) => setTimeout(resolve, 250))
+  await eventually('the start is over', async () => (await appliance.run('up')).code === 0)
   await appliance.ok('app', 'clone', 'guestbook', '--name', 'training')
   const [keeper] = await keepers(appliance)
   expect(await statusOf(appliance, 'training')).toBe(200)
   expect(await statusOf(appliance, 'mail-training')).toBe(403)
   process.kill(keeper ?? 0, 'SIGKILL')
-  const deadline = performance.now() + 120_000
   const isBack = async () =>
     !(await keepers(appliance)).includes(keeper ?? 0) &&
     (await statusOf(appliance, 'training')) === 200 &&
     (await statusOf(appliance, 'mail-training')) === 403
-  while (!(await isBack())) {
-    expect(performance.now(), 'it is served again within two minutes').toBeLessThan(deadline)
-    await new Promise((resolve) => setTimeout(resolve, 250))
-  }
+  await eventually('it is served again', isBack, 120_000)
   expect((await appliance.request('/health')).status).toBe(200)
   await appliance.ok('clone', 'remove', 'training')
   expect(await keepers(appliance)).toEqual([])

@@ -94,7 +94,7 @@ it('a clone in containers reaches its own services and nobody else, and this mac
   expect(await ask('clone', true, `http://${production}:8080/`)).toBe('nothing')
   expect(await ask('shop', false, `http://${clone}:8080/`)).toBe('nothing')
 
-  const name = `require('node:dns').lookup('deb.debian.org', (e) => console.log(e ? 'no name' : 'a name'))`
+  const name = `require('node:dns').lookup('name.example.org', (e) => console.log(e ? 'no name' : 'a name'))`
   const look = async (app: string, isKept: boolean) =>
     (
       await runtime.runOnce(
