@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Secret } from '@caretaker/kernel/secrets.ts'
@@ -234,7 +234,12 @@ describe('a program that starts the one that is meant', () => {
     await processes.waitForExit(sleeper)
     expect(await processes.isAlive(sleeper)).toBe(false)
 
-    const failing = await processes.start(forking([NODE, '-e', 'setTimeout(() => process.exit(7), 300)']))
-    expect((await processes.waitForExit(failing)).exitCode).toBe(7)
+    const end = join(folder, 'end')
+    const program = `setInterval(() => require('node:fs').existsSync(${JSON.stringify(end)}) && process.exit(7), 20)`
+    const failing = await processes.start(forking([NODE, '-e', program]))
+    const exit = processes.waitForExit(failing)
+    expect(await processes.isAlive(failing)).toBe(true)
+    writeFileSync(end, '')
+    expect((await exit).exitCode).toBe(7)
   })
 })
