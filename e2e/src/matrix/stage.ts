@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import { cp, readdir, rm } from 'node:fs/promises'
+import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestEngine } from '@caretaker/appliance/runtime/docker/testing/engine.fixture.ts'
 import { dockerAppliance, engineWithImages } from '../docker/docker-appliance.ts'
@@ -14,6 +13,7 @@ import { eventually } from '../support/observe.ts'
 import { ownWorkshop, type Workshop } from '../support/people.ts'
 import type { Memory } from '../writer/memory.ts'
 import { beginData } from './beginning.ts'
+import { Copies } from './copies.ts'
 import { endAll } from './end-all.ts'
 import type { TriedUpdate } from './updates.ts'
 
@@ -40,77 +40,55 @@ export interface StageOptions {
 
 const UP_MS = 120_000
 
-/** Everything is in the state folder and in processes: a scene is a copy of that folder. Otherwise each is made anew. */
-export function openStage({ runtime, storage }: StageOptions): Promise<Stage> {
-  return runtime === 'process' && storage === 'directory' ? copiedStage() : builtStage({ runtime, storage })
-}
-
-async function copiedStage(): Promise<Stage> {
+/** A scene is a copy of the state folder and of the data, once nothing runs on them any more. */
+export async function openStage({ runtime, storage }: StageOptions): Promise<Stage> {
   await using disposables = new AsyncDisposableStack()
   const workshop = disposables.use(await ownWorkshop())
-  const appliance = disposables.use(await testAppliance())
-  await appliance.createConfig()
+  const engine = runtime === 'docker' ? disposables.use(await engineWithImages()) : undefined
+  const appliance = disposables.use(engine ? await dockerAppliance(engine) : await testAppliance())
+  if (!engine) await appliance.createConfig()
+  const volume = storage === 'btrfs' ? disposables.use(await dataOnBtrfs(appliance)) : undefined
   const { id, beginning } = await makeScene(appliance, workshop)
-  const folders = new Map<string, string>()
-  const keep = async (name: string) => {
-    const folder = join(appliance.home, `scene ${name}`)
-    copyFolder(appliance.state, folder)
-    folders.set(name, folder)
+  const copies = new Copies([appliance.state, ...(volume ? [join(volume.path, 'data')] : [])])
+  const end = async () => {
+    if (engine) removeAll(engine)
+    await endAll(id, appliance)
   }
   const bring = async (name: string) => {
-    await endAll(id, appliance)
-    await removeFolder(appliance.state)
-    copyFolder(folders.get(name) as string, appliance.state)
+    await end()
+    copies.bring(name)
   }
-  await keep('v1')
+  await end()
+  copies.keep('v1')
   let held: TriedUpdate | undefined
   const all = disposables.move()
   return {
     async scene(update, prepared) {
-      const isKept = prepared && folders.has(update.name)
+      const isKept = prepared && copies.has(update.name)
       await bring(isKept ? update.name : 'v1')
       if (held !== update) await holdIn(appliance, workshop, update)
       held = update
       if (prepared && !isKept) {
         await prepare(appliance)
-        await keep(update.name)
+        await end()
+        copies.keep(update.name)
       }
-      return { appliance, beginning, engine: undefined }
+      return { appliance, beginning, engine }
     },
     async [Symbol.asyncDispose]() {
-      await endAll(id, appliance)
+      await end()
       // Nothing of it is to be stopped in order any more.
-      await removeFolder(appliance.state)
-      for (const folder of folders.values()) await removeFolder(folder)
+      copies.remove()
       await all.disposeAsync()
     },
   }
 }
 
-async function builtStage({ runtime, storage }: StageOptions): Promise<Stage> {
-  await using disposables = new AsyncDisposableStack()
-  const workshop = disposables.use(await ownWorkshop())
-  const engine = runtime === 'docker' ? disposables.use(await engineWithImages()) : undefined
-  let last: AsyncDisposableStack | undefined
-  const all = disposables.move()
-  return {
-    async scene(update, prepared) {
-      await last?.disposeAsync()
-      last = new AsyncDisposableStack()
-      const appliance = engine ? await dockerAppliance(engine) : await testAppliance()
-      if (!engine) await appliance.createConfig()
-      if (storage === 'btrfs') last.use(await dataOnBtrfs(appliance))
-      last.use(appliance)
-      const { beginning } = await makeScene(appliance, workshop)
-      await holdIn(appliance, workshop, update)
-      if (prepared) await prepare(appliance)
-      return { appliance, beginning, engine }
-    },
-    async [Symbol.asyncDispose]() {
-      await last?.disposeAsync()
-      await all.disposeAsync()
-    },
-  }
+/** Everything that an engine of our own runs; its images stay. */
+function removeAll(engine: TestEngine): void {
+  const ids = engine.run('ps', '-aq').split('\n').filter(Boolean)
+  if (ids.length > 0) engine.run('rm', '--force', ...ids)
+  engine.run('network', 'prune', '--force')
 }
 
 /** v1 with data. */
@@ -155,16 +133,4 @@ export async function bringUp(
   const isUp = async () => (await appliance.json<StatusDocument>('status')).state === 'running'
   await eventually('the guestbook serves', isUp, UP_MS)
   return daemon
-}
-
-function copyFolder(from: string, to: string): void {
-  execFileSync('cp', ['-a', '--reflink=auto', from, to])
-}
-
-/** Releases are read-only on disk. */
-async function removeFolder(folder: string): Promise<void> {
-  const releases = join(folder, 'releases')
-  if ((await readdir(folder).catch(() => [] as string[])).includes('releases'))
-    execFileSync('chmod', ['-R', 'u+w', releases])
-  await rm(folder, { recursive: true, force: true })
 }
