@@ -31,12 +31,26 @@ export async function gatherContainerLogs(
   folder: string,
   containers: readonly Container[],
 ): Promise<void> {
+  await alone(ports, folder, async () => {
+    for (const container of containers) await gather(ports, docker, folder, container)
+  })
+}
+
+/** Forgets how far the logs of an application that is gone were gathered. */
+export async function forgetContainerLogs(ports: LogPorts, folder: string, app: string): Promise<void> {
+  await alone(ports, folder, async () => {
+    for (const { name } of (await ports.files.list(folder)) ?? [])
+      if (name.startsWith(`${app}.`)) await ports.files.remove(join(folder, name))
+  })
+}
+
+async function alone(ports: LogPorts, folder: string, work: () => Promise<void>): Promise<void> {
   await ports.files.makeFolder(folder, 0o700)
   const lock = await waitUntil(ports.clock, { timeoutMs: LOCK_LIMIT_MS }, () =>
     ports.locks.tryAcquire(join(folder, 'logs.lock')),
   )
   try {
-    for (const container of containers) await gather(ports, docker, folder, container)
+    await work()
   } finally {
     await lock?.release()
   }

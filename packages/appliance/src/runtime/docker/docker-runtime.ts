@@ -29,7 +29,7 @@ import {
   LABEL,
   projectOf,
 } from './compose-file.ts'
-import { gatherContainerLogs } from './container-logs.ts'
+import { forgetContainerLogs, gatherContainerLogs } from './container-logs.ts'
 import { composeCommand, type DockerOptions, dockerCommand, runDocker } from './docker-command.ts'
 import { type Container, createEngine } from './engine.ts'
 import { findBusybox, insideWords, secretVariables } from './enter.ts'
@@ -256,6 +256,7 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
     async forget(app) {
       for (const name of await engine.listVolumes([own, `${LABEL.app}=${app}`]))
         await engine.removeVolume(name)
+      await forgetContainerLogs(ports, options.folder, app)
     },
 
     async status(app, service, slot) {
