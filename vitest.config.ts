@@ -44,6 +44,7 @@ const CONTAINERS = [
   'e2e/src/docker/**/*.engine.test.ts',
   'e2e/src/third-party/**/*.engine.test.ts',
   'e2e/src/update/**/*.engine.test.ts',
+  'e2e/src/matrix/matrix.engine.test.ts',
   'e2e/src/engines/writer.engine.test.ts',
   'packages/appliance/src/lifecycle/*docker*.engine.test.ts',
 ]

@@ -7,7 +7,8 @@ import type { TriedUpdate } from './updates.ts'
  * in containers the engine with its containerd, while a daemon updates.
  */
 export const VICTIMS = ['daemon', 'command line', 'Postgres'] as const
-export type MatrixVictim = (typeof VICTIMS)[number] | 'engine'
+export const ENGINE_VICTIMS = ['daemon', 'command line', 'engine'] as const
+export type MatrixVictim = (typeof VICTIMS | typeof ENGINE_VICTIMS)[number]
 export const INSTANTS = ['before', 'during', 'after'] as const
 export type Instant = (typeof INSTANTS)[number]
 export const PHASES = ['prepare', 'update', 'way back'] as const

@@ -101,17 +101,19 @@ async function ofLock(state: string): Promise<readonly string[]> {
   const held = await createHost().locks.tryAcquire(join(state, 'operation.lock'))
   if (!held) return ['the operation lock is held']
   await held.release()
-  return namesIn(state).includes('operation.holder.json') ? ['the name of a holder of the lock'] : []
+  return []
 }
 
-function ofContainers(names: string): readonly string[] {
+/** @param names one a line, as the engine prints them */
+export function ofContainers(names: string): readonly string[] {
   const all = names.split('\n').filter(Boolean)
   const left = all.filter((name) => name.includes(OF_A_CLONE))
   if (left.length === 0 && all.length > 3) return [`of the containers ${all.join(', ')} one too many`]
   return left.map((name) => `the container ${name}`)
 }
 
-const ofNetworks = (names: string) =>
+/** @param names one a line, as the engine prints them */
+export const ofNetworks = (names: string) =>
   names
     .split('\n')
     .filter((name) => name.includes(OF_A_CLONE))

@@ -1,42 +1,4 @@
-import { randomInt } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { everyCase, nameOfCase, sampleOf } from './cases.ts'
-import { type Reference, referTo } from './reference.ts'
-import { runCase } from './run-case.ts'
-import { openStage, type Stage } from './stage.ts'
-import { lineOf } from './tell.ts'
-import { UPDATES } from './updates.ts'
+import { VICTIMS } from './cases.ts'
+import { trySample } from './sample.fixture.ts'
 
-/** Of the whole matrix, which `npm run kill-matrix -- --all` tries. */
-const CASES = Number(process.env['KILL_MATRIX_CASES'] ?? 6)
-const SEED = Number(process.env['KILL_MATRIX_SEED'] ?? randomInt(2 ** 31))
-/** The one that migrates, and one of the others. */
-const TRIED = [UPDATES[0]!, UPDATES[1 + (SEED % (UPDATES.length - 1))]!]
-
-let stage: Stage
-const references: Reference[] = []
-beforeAll(async () => {
-  stage = await openStage({ runtime: 'process', storage: 'directory' })
-  for (const update of TRIED) references.push(await referTo(stage, update))
-}, 600_000)
-afterAll(() => stage?.[Symbol.asyncDispose]())
-
-test(`an update that is killed ends with the old or the new release and all data, ${CASES} times (KILL_MATRIX_SEED=${SEED})`, {
-  timeout: 120_000 + CASES * 240_000,
-}, async () => {
-  const cases = sampleOf(
-    references.flatMap(({ update, steps }) => everyCase(update, steps)),
-    SEED,
-    CASES,
-  )
-  expect(cases).toHaveLength(CASES)
-  for (const tried of cases) {
-    const { layouts } = references.find(({ update }) => update === tried.update) as Reference
-    const result = await runCase(stage, tried, layouts)
-    console.log(lineOf(result))
-    expect(result.violations, nameOfCase(tried)).toEqual([])
-    // The kill struck: it did not wait for a step that is not taken any more.
-    expect(result.struck, nameOfCase(tried)).toBeDefined()
-    if (tried.update.ends === 'OLD') expect(result.outcome).toBe('OLD')
-  }
-})
+trySample({ runtime: 'process', storage: 'directory' }, VICTIMS, 6)

@@ -99,6 +99,7 @@ async function judgeCase(
   const found = await lookAt(appliance, placeOf)
   for (const { kind, about, why } of judge(memories, found))
     if (!kind.startsWith('event')) violations.push(`${kind} ${about}: ${why}`)
+  violations.push(...againstCommit(tried, done.struck, outcome))
   violations.push(...againstCode(outcome, tried.update, code, stderr))
   violations.push(...(await againstHistory(appliance, outcome, tried.update)))
   violations.push(...(await afterATick(scene)))
@@ -159,6 +160,21 @@ export async function servedVersion(appliance: TestAppliance): Promise<string> {
 function outcomeOf(version: string, update: TriedUpdate): Outcome | undefined {
   if (version === OLD_VERSION) return 'OLD'
   return version === update.version && update.ends === 'NEW' ? 'NEW' : undefined
+}
+
+/**
+ * Whoever dies before the commit finds the old release afterwards, and whoever dies after it the new one. An update whose
+ * Postgres or engine dies may still get over it.
+ */
+export function againstCommit(
+  { victim, update }: Pick<MatrixCase, 'victim' | 'update'>,
+  struck: Struck | undefined,
+  outcome: Outcome,
+): readonly string[] {
+  if (!struck?.hit || struck.isCommitted === undefined) return []
+  if (struck.isCommitted) return outcome === 'NEW' ? [] : ['it was committed, and OLD serves']
+  const goesBack = victim === 'daemon' || victim === 'command line' || update.ends === 'OLD'
+  return goesBack && outcome === 'NEW' ? ['it was not committed, and NEW serves'] : []
 }
 
 /** A command that was there to its end says how it ended. */

@@ -13,6 +13,8 @@ export interface Struck {
   readonly hit: boolean
   /** The last record of the journals at that instant. */
   readonly found: string
+  /** Whether the update was committed at that instant; undefined: it was just being committed. */
+  readonly isCommitted: boolean | undefined
 }
 
 export interface Aim {
@@ -35,7 +37,8 @@ export function aim(scene: Scene, tried: MatrixCase, victimPid: () => number | u
     isOver = true
     if (delayMs > 0) await pause(delayMs)
     const hit = await kill(scene, tried.victim, victimPid)
-    resolve({ hit, found: lastOf(readUpdates(state).slice(known)) })
+    const records = readUpdates(state).slice(known)
+    resolve({ hit, found: lastOf(records), isCommitted: isCommitted(records) })
   }
   const stop = isStepCase(tried)
     ? watchUpdates(state, (seen) => {
@@ -112,4 +115,12 @@ function lastOf(records: readonly SeenRecord[]): string {
   if (!last) return 'nothing was begun'
   const { operation, record } = last
   return `${phaseOf(operation)}: ${record.type}${'step' in record ? ` ${record.step}` : ''}`
+}
+
+/** From the journals of an update: its commit is a step of its own. */
+export function isCommitted(records: readonly SeenRecord[]): boolean | undefined {
+  const own = records.filter(({ record }) => 'step' in record && record.step.endsWith('/update.commit'))
+  const last = own.findLast(({ record }) => record.type !== 'step-skipped')?.record.type
+  if (last === 'step-started') return undefined
+  return last === 'step-applied'
 }

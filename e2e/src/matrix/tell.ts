@@ -1,6 +1,7 @@
 import { isStepCase, nameOfCase, type TakenStep } from './cases.ts'
 import type { Reference } from './reference.ts'
 import type { CaseResult } from './run-case.ts'
+import type { StageOptions } from './stage.ts'
 
 /** What a kill at this instant did, in a word: the release that serves, or that something is wrong. */
 function word({ outcome, violations, struck }: CaseResult): string {
@@ -17,9 +18,8 @@ export function lineOf(result: CaseResult): string {
   return [...told, ...violations.map((violation) => `    VIOLATION ${violation}`)].join('\n')
 }
 
-export interface MatrixRun {
-  readonly runtime: string
-  readonly storage: string
+/** What was tried at one place. */
+export interface MatrixRun extends StageOptions {
   readonly seed: number
   readonly references: readonly Reference[]
   /** How many cases a whole run has. */
@@ -27,30 +27,41 @@ export interface MatrixRun {
   readonly results: readonly CaseResult[]
 }
 
-/** The document of a run, for people. */
-export function documentOf(run: MatrixRun): string {
-  const { results, planned, references } = run
-  const steps = results.filter(({ tried }) => isStepCase(tried))
-  const red = results.filter(({ violations }) => violations.length > 0)
+/** The document of runs, for people. */
+export function documentOf(runs: readonly MatrixRun[]): string {
   const head = `# What becomes of an update that is killed
 
 Made by \`npm run kill-matrix -- --all\`; do not edit. Each case updates the guestbook while a client writes, kills at one
 instant with SIGKILL, starts Caretaker again where it was killed, and lets nobody do anything else. What is there is
 then compared with the client's own log, by SQL and by hashes of files; the layout of tables and files with that of an
-undisturbed update; and snapshots, clones, processes, cells, mounts and the lock are looked for.
+undisturbed update; and snapshots, clones, processes, containers, networks, cells, mounts and the lock are looked for.
 
-- OLD, NEW: the release that serves afterwards. Its data is its own, and everything acknowledged is there.
+- OLD, NEW: the release that serves afterwards. Its data is its own, and everything acknowledged is there. Whoever is
+  killed before the commit must end in OLD, after it in NEW; an update whose Postgres or engine is killed may get over it.
 - In brackets: there was nothing to kill at that instant (the update itself had stopped that Postgres, or was over).
-- ✗: something was wrong; see below. Empty: not run.
+- ✗: something was wrong; see below its table. Empty: not run.
 - before: the journal has just announced the step. during: half of the time that the step takes when undisturbed.
   after: the journal has just recorded its end.
 - An update that fails goes forward like the first one; only its way back is in its table.
-
-Run ${whenOf(results)} with runtime \`${run.runtime}\` and storage \`${run.storage}\`, seed ${run.seed}: ${steps.length} of ${planned} cases of the
-matrix${steps.length < planned ? ' (a part of it)' : ''} and ${results.length - steps.length} at random instants; ${red.length} with something wrong.
 `
+  return [head, ...runs.map(partOf)].join('\n')
+}
+
+const PLACES = {
+  process: 'In processes',
+  docker: 'In containers',
+  directory: 'on folders',
+  btrfs: 'on btrfs',
+} as const
+
+function partOf({ runtime, storage, seed, results, planned, references }: MatrixRun): string {
+  const steps = results.filter(({ tried }) => isStepCase(tried))
+  const red = results.filter(({ violations }) => violations.length > 0)
+  const isWhole = steps.length >= planned
   return [
-    head,
+    `## ${PLACES[runtime]} ${PLACES[storage]}\n`,
+    `${steps.length} of ${planned} cases of the matrix${isWhole ? '' : ' (a part of it)'} and ${results.length - steps.length} at random
+instants, run ${whenOf(results)} seed ${seed}: ${red.length} with something wrong.\n`,
     ...references.map((reference) => tableOf(reference, steps)),
     randomTable(results),
     redList(red),
@@ -87,7 +98,7 @@ function tableOf({ update, steps }: Reference, results: readonly CaseResult[]): 
   }
   const shown = update.ends === 'NEW' ? steps : steps.filter(({ phase }) => phase === 'way back')
   return [
-    `## ${update.name[0]?.toUpperCase()}${update.name.slice(1)}`,
+    `### ${update.name[0]?.toUpperCase()}${update.name.slice(1)}`,
     '',
     `| step | ${columns.map(({ victim, instant }) => `${victim}, ${instant}`).join(' | ')} |`,
     `| --- |${columns.map(() => ' --- |').join('')}`,
@@ -103,7 +114,7 @@ function randomTable(results: readonly CaseResult[]): string {
   const random = results.filter(({ tried }) => !isStepCase(tried))
   if (random.length === 0) return ''
   return [
-    '## Random instants',
+    '### Random instants',
     '',
     '| update | killed | after | it was at | ends |',
     '| --- | --- | --- | --- | --- |',
@@ -121,5 +132,5 @@ function redList(red: readonly CaseResult[]): string {
   const lines = red.flatMap(({ tried, violations }) =>
     violations.map((violation) => `- ${nameOfCase(tried)}: ${violation.split('\n')[0]?.slice(0, 400)}`),
   )
-  return ['## What was wrong', '', ...lines, ''].join('\n')
+  return ['### What was wrong', '', ...lines, ''].join('\n')
 }

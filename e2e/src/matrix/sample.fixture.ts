@@ -1,0 +1,44 @@
+import { randomInt } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { everyCase, type MatrixVictim, nameOfCase, sampleOf } from './cases.ts'
+import { type Reference, referTo } from './reference.ts'
+import { runCase } from './run-case.ts'
+import { openStage, type Stage, type StageOptions } from './stage.ts'
+import { lineOf } from './tell.ts'
+import { UPDATES } from './updates.ts'
+
+const SEED = Number(process.env['KILL_MATRIX_SEED'] ?? randomInt(2 ** 31))
+/** The one that migrates, and one of the others. */
+const TRIED = [UPDATES[0]!, UPDATES[1 + (SEED % (UPDATES.length - 1))]!]
+
+/** Tries so many cases of the whole matrix, which `npm run kill-matrix -- --all` tries. */
+export function trySample(place: StageOptions, victims: readonly MatrixVictim[], count: number): void {
+  const cases = Number(process.env['KILL_MATRIX_CASES'] ?? count)
+  let stage: Stage
+  const references: Reference[] = []
+  beforeAll(async () => {
+    stage = await openStage(place)
+    for (const update of TRIED) references.push(await referTo(stage, update))
+  }, 900_000)
+  afterAll(() => stage?.[Symbol.asyncDispose](), 120_000)
+
+  test(`an update that is killed ends with the old or the new release and all data, ${cases} times (KILL_MATRIX_SEED=${SEED})`, {
+    timeout: 120_000 + cases * 400_000,
+  }, async () => {
+    const sample = sampleOf(
+      references.flatMap(({ update, steps }) => everyCase(update, steps, victims)),
+      SEED,
+      cases,
+    )
+    expect(sample).toHaveLength(cases)
+    for (const tried of sample) {
+      const { layouts } = references.find(({ update }) => update === tried.update) as Reference
+      const result = await runCase(stage, tried, layouts)
+      console.log(lineOf(result))
+      expect(result.violations, nameOfCase(tried)).toEqual([])
+      // The kill struck: it did not wait for a step that is not taken any more.
+      expect(result.struck, nameOfCase(tried)).toBeDefined()
+      if (tried.update.ends === 'OLD') expect(result.outcome).toBe('OLD')
+    }
+  })
+}
