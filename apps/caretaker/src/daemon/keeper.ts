@@ -166,6 +166,7 @@ export class Keeper {
     while (!signal.aborted) {
       try {
         if (this.#commands === 0) await this.#turn(signal)
+        else await this.#tend({ begins: false }, signal)
       } catch (error) {
         if (!isAppError(error, 'LOCKED') && !isAppError(error, 'CANCELLED')) {
           await this.#say('could not tend the appliance', toAppError(error).toReport())
@@ -189,13 +190,7 @@ export class Keeper {
       if (this.#wasUp) this.#tending = bringing.catch(() => undefined)
       await bringing
     }
-    const tending = this.#keeper.tend(appliance, signal, { mayBegin: () => this.#people === 0 })
-    this.#tending = tending.catch(() => undefined)
-    for (const event of await tending) {
-      this.#next.state = 0
-      await this.#log.info(`${event.app} ${event.service}: ${event.did}`, { because: event.because })
-      if (event.did === 'is in a crash loop') await this.#returnFrom(event.app, signal)
-    }
+    await this.#tend({ begins: true }, signal)
     if (nowMs >= this.#next.state) {
       this.#next.state = nowMs + LOOK_EVERY_MS
       await this.#states.look(appliance, this.#refusedPart(appliance))
@@ -204,6 +199,19 @@ export class Keeper {
       this.#next.logs = nowMs + BOUND_LOGS_EVERY_MS
       await boundLogs(appliance)
       await keepBallast(appliance.ports, appliance.stateFolder)
+    }
+  }
+
+  /** Looks after the services; without `begins` only under the lock of a command that lets others in. */
+  async #tend({ begins }: { readonly begins: boolean }, signal: AbortSignal): Promise<void> {
+    const appliance = this.#opened?.appliance
+    if (!appliance) return
+    const tending = this.#keeper.tend(appliance, signal, { mayBegin: () => begins && this.#people === 0 })
+    if (begins) this.#tending = tending.catch(() => undefined)
+    for (const event of await tending) {
+      this.#next.state = 0
+      await this.#log.info(`${event.app} ${event.service}: ${event.did}`, { because: event.because })
+      if (begins && event.did === 'is in a crash loop') await this.#returnFrom(event.app, signal)
     }
   }
 

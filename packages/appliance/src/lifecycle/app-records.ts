@@ -3,6 +3,7 @@ import { AppError, toAppError } from '@caretaker/kernel/errors.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import type { PinnedSource } from '../release/release.ts'
 import type { Slot } from '../runtime/runtime.ts'
+import { inTurn } from './in-turn.ts'
 import { readStateFile, writeStateFile } from './state-file.ts'
 
 /** A snapshot that is kept for a while. */
@@ -187,10 +188,12 @@ export async function updateAppRecord(
   app: string,
   change: Partial<Omit<AppRecord, 'app'>>,
 ): Promise<AppRecord> {
-  const record = { ...(await readAppRecord(files, appsFolder, app)), ...change }
-  await files.makeFolder(appsFolder, 0o700)
-  await writeBoth(files, appsFolder, app, record)
-  return record
+  return inTurn(join(appsFolder, app), async () => {
+    const record = { ...(await readAppRecord(files, appsFolder, app)), ...change }
+    await files.makeFolder(appsFolder, 0o700)
+    await writeBoth(files, appsFolder, app, record)
+    return record
+  })
 }
 
 export async function removeAppRecord(files: Files, appsFolder: string, app: string): Promise<void> {

@@ -7,6 +7,7 @@ import { type AppRecord, readAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
 import { type Appliance, runnerFor } from './appliance.ts'
 import { clearFailure, readFacts, replaceFailure, updateFacts } from './facts.ts'
+import { withGuests } from './lock-guests.ts'
 import { applianceSteps } from './plan-up.ts'
 import { type Change, planChange } from './plan-update.ts'
 import { endHolds, refreshGateway } from './refresh-gateway.ts'
@@ -83,10 +84,18 @@ export async function runChange(
   }))
   try {
     const runner = runnerFor(appliance, applianceSteps(appliance), emit)
-    const tried = await runPlanLocked(runner, planChange(appliance, change), signal)
-    const result = await wayBackAgain(appliance, runner, app, tried)
-    await rememberOutcome(appliance, app)
-    return result
+    // While its data changes nobody else starts anything of it.
+    const spared = change.data.kind === 'stays' ? undefined : app
+    return await withGuests(
+      stateFolder,
+      async () => {
+        const tried = await runPlanLocked(runner, planChange(appliance, change), signal)
+        const result = await wayBackAgain(appliance, runner, app, tried)
+        await rememberOutcome(appliance, app)
+        return result
+      },
+      spared,
+    )
   } finally {
     await updateFacts(ports.files, stateFolder, () => ({ activity: undefined }))
     await refreshGateway(appliance).catch(() => undefined)

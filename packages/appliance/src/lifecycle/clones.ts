@@ -14,6 +14,7 @@ import { assertApp } from './apps.ts'
 import { listCloneNames, listClones, readClone, writeClone } from './clone-records.ts'
 import { readFacts } from './facts.ts'
 import { assertIsolation } from './isolation.ts'
+import { withGuests } from './lock-guests.ts'
 import { planClone, planRemoveClones } from './plan-clone.ts'
 import { applianceSteps } from './plan-up.ts'
 import { publicUrl } from './public-url.ts'
@@ -97,7 +98,8 @@ export async function cloneApp(
   await prepareStateFolder(appliance)
   return locked(appliance, `clone ${wanted.app}`, async () => {
     const { plan, input } = await planned(appliance, wanted)
-    const result = await runPlanLocked(runnerFor(appliance, applianceSteps(appliance), emit), plan, signal)
+    const runner = runnerFor(appliance, applianceSteps(appliance), emit)
+    const result = await withGuests(appliance.stateFolder, () => runPlanLocked(runner, plan, signal))
     const record = await readClone(appliance.ports.files, appliance.stateFolder, input.clone)
     return {
       clone: record ? lineOf(appliance, record) : null,

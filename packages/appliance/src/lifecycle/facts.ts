@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { ErrorReport } from '@caretaker/kernel/errors.ts'
 import { redactDeep } from '@caretaker/kernel/secrets.ts'
 import type { Files } from '@caretaker/ports/files.ts'
+import { inTurn } from './in-turn.ts'
 import { readStateFile, writeStateFile } from './state-file.ts'
 
 /** Something that keeps a part from serving, until the part is seen working. */
@@ -67,11 +68,13 @@ export async function updateFacts(
   stateFolder: string,
   change: (facts: Facts) => Partial<Facts>,
 ): Promise<Facts> {
-  const facts = await readFacts(files, stateFolder)
-  const next = { ...facts, ...change(facts) }
-  if (JSON.stringify(next) !== JSON.stringify(facts))
-    await writeStateFile(files, factsPath(stateFolder), redactDeep(next))
-  return next
+  return inTurn(factsPath(stateFolder), async () => {
+    const facts = await readFacts(files, stateFolder)
+    const next = { ...facts, ...change(facts) }
+    if (JSON.stringify(next) !== JSON.stringify(facts))
+      await writeStateFile(files, factsPath(stateFolder), redactDeep(next))
+    return next
+  })
 }
 
 /**

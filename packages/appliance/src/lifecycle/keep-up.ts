@@ -86,8 +86,8 @@ export class UpKeeper {
       return []
     }
     const { ports, stateFolder, actor, pid } = appliance
-    // While a job of an application holds the lock for us, services are looked after all the same.
-    const asTheirGuest = asGuest(stateFolder, () => this.#tendLocked(appliance, signal))
+    // While another of this process holds the lock for long, services are looked after all the same.
+    const asTheirGuest = asGuest(stateFolder, (spared) => this.#tendLocked(appliance, signal, spared))
     if (asTheirGuest) return asTheirGuest
     if (!mayBegin()) return []
     try {
@@ -103,12 +103,14 @@ export class UpKeeper {
     }
   }
 
-  async #tendLocked(appliance: Appliance, signal: AbortSignal): Promise<readonly KeptUp[]> {
-    const done: KeptUp[] = await this.#mendRecords(appliance)
+  /** `spared`: an application that is left alone. */
+  async #tendLocked(appliance: Appliance, signal: AbortSignal, spared?: string): Promise<readonly KeptUp[]> {
+    const done: KeptUp[] = await this.#mendRecords(appliance, spared)
     // Looked at anew: what was there before the lock was taken may have been changed by its last holder.
-    const { due, isEngineAway } = await this.#due(appliance)
+    const { due: all, isEngineAway } = await this.#due(appliance)
+    const due = all.filter(({ app }) => app !== spared)
     // Nothing is handed any more to a port whose service has ended: another program may take it.
-    if (due.some(({ state }) => state === 'ended')) await this.#refreshGateway(appliance)
+    if (due.some(({ state }) => state === 'ended')) await this.#refreshGateway(appliance, spared)
     for (const status of due) {
       const event =
         status.state === 'ended'
@@ -116,16 +118,17 @@ export class UpKeeper {
           : await this.#recovered(appliance, status)
       if (event) done.push(event)
     }
-    if (done.length > 0 || this.#isGatewayBehind) await this.#refreshGateway(appliance)
+    if (done.length > 0 || this.#isGatewayBehind) await this.#refreshGateway(appliance, spared)
     this.#wasEngineAway = isEngineAway
     return done
   }
 
   /** A service whose process is still known goes on; another is started again as one that ended. */
-  async #mendRecords(appliance: Appliance): Promise<KeptUp[]> {
+  async #mendRecords(appliance: Appliance, spared: string | undefined): Promise<KeptUp[]> {
     const done: KeptUp[] = []
     for (const record of await damagedNow(appliance)) {
       const { app, service, slot, file } = record
+      if (app === spared) continue
       const because = `its record ${file} was damaged (STATE_DAMAGED) and is set aside as ${file}.damaged`
       if (await appliance.runtime.mend(record)) done.push({ app, service, did: 'has a new record', because })
       else {
@@ -146,9 +149,9 @@ export class UpKeeper {
   }
 
   /** It may still be starting; then it is told at a later turn. */
-  async #refreshGateway(appliance: Appliance): Promise<void> {
+  async #refreshGateway(appliance: Appliance, spared: string | undefined): Promise<void> {
     try {
-      if (!(await isGatewayCurrent(appliance))) await refreshGateway(appliance)
+      if (!(await isGatewayCurrent(appliance, spared))) await refreshGateway(appliance, spared)
       this.#isGatewayBehind = false
     } catch {
       const gateway = await appliance.runtime.status(APPLIANCE, GATEWAY_SERVICE)

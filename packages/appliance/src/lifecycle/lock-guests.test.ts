@@ -24,3 +24,20 @@ it('a guest works only while there is a host, and the host waits for it', async 
   await host
   expect(order).toEqual(['guest', 'host'])
 })
+
+it('a guest is told what to leave alone, by the nearest host that says so', async () => {
+  const spared = () => asGuest('/state', async (app) => app)
+  await withGuests('/state', async () => {
+    expect(await spared()).toBeUndefined()
+    await withGuests(
+      '/state',
+      async () => {
+        expect(await spared()).toBe('shop')
+        await withGuests('/state', async () => expect(await spared()).toBe('shop'))
+      },
+      'shop',
+    )
+    expect(await spared(), 'the outer host is there again').toBeUndefined()
+  })
+  expect(spared()).toBeUndefined()
+})
