@@ -3,6 +3,7 @@ import { removeReleases } from '../release/remove.ts'
 import { listAppRecords, readAppRecord } from './app-records.ts'
 import type { Appliance } from './appliance.ts'
 import { listClones } from './clone-records.ts'
+import { removeOldImages } from './release-images.ts'
 import { expireSnapshots } from './revert-data.ts'
 
 /** Prepared releases of an application that stay beside those in use: for going back and forth without building. */
@@ -23,7 +24,7 @@ export async function appsWithExpiredSnapshots(appliance: Appliance): Promise<re
 }
 
 /**
- * Removes snapshots whose time is over and releases that nothing needs any more. Gives what was removed, in words. The
+ * Removes snapshots whose time is over, and releases and the images built of them that nothing needs any more. Gives what was removed, in words. The
  * caller holds the lock.
  */
 export async function expireOfApps(appliance: Appliance): Promise<readonly string[]> {
@@ -37,6 +38,8 @@ export async function expireOfApps(appliance: Appliance): Promise<readonly strin
     for (const release of await removeOldReleases(appliance, app))
       removed.push(`the release ${release} of ${app}`)
   }
+  if (appliance.config.runtime === 'docker')
+    for (const image of await removeOldImages(appliance)) removed.push(`the image ${image}`)
   return removed
 }
 

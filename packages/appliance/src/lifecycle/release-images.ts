@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { StepContext } from '@caretaker/steps/step.ts'
 import type { Application, Service } from '../application/application.ts'
+import { listReleases } from '../release/list.ts'
 import { type Release, releaseFolder, releaseSourceFolder } from '../release/release.ts'
 import { LABEL, projectOf } from '../runtime/docker/compose-file.ts'
 import type { DockerOptions } from '../runtime/docker/docker-command.ts'
@@ -32,8 +33,10 @@ export function engineOf(appliance: Pick<Appliance, 'config' | 'ports'>): Engine
   return createEngine(appliance.ports.network, appliance.config.docker.socket)
 }
 
-const imagesFile = (appliance: Appliance, { app, releaseId }: Pick<Release, 'app' | 'releaseId'>) =>
-  join(releaseFolder(appliance.stateFolder, app, releaseId), 'images.json')
+const imagesFile = (
+  appliance: Pick<Appliance, 'stateFolder'>,
+  { app, releaseId }: Pick<Release, 'app' | 'releaseId'>,
+) => join(releaseFolder(appliance.stateFolder, app, releaseId), 'images.json')
 
 /** The images of a release that was prepared for containers; undefined when one of them is not pinned yet. */
 export async function readImages(
@@ -104,4 +107,27 @@ function builtImage(
     tag: `${projectOf(id, release.app)}/${name}:${release.releaseId.replaceAll(/[^\w.-]/g, '_')}`,
     label: `${LABEL.appliance}=${id}`,
   })
+}
+
+/**
+ * Removes the images that were built here and that no release needs any more; one that was fetched stays, as somebody else
+ * may use it. The caller holds the lock: nothing is being built.
+ * @returns the ids that were removed
+ * @throws AppError ENGINE_UNREACHABLE
+ */
+export async function removeOldImages(
+  appliance: Pick<Appliance, 'config' | 'ports' | 'stateFolder'>,
+): Promise<readonly string[]> {
+  const { ports, stateFolder, config } = appliance
+  const engine = engineOf(appliance)
+  const needed = new Set<string>()
+  for (const { name: app } of (await ports.files.list(join(stateFolder, 'releases'))) ?? [])
+    for (const release of await listReleases(ports.files, stateFolder, app)) {
+      const images = await readStateFile<ReleaseImages>(ports.files, imagesFile(appliance, release))
+      for (const { reference } of Object.values(images ?? {})) needed.add(reference)
+    }
+  const removed: string[] = []
+  for (const id of await engine.listImages([`${LABEL.appliance}=${config.id}`]))
+    if (!needed.has(id) && (await engine.removeImage(id))) removed.push(id)
+  return removed
 }

@@ -62,6 +62,10 @@ export interface Engine {
   /** Whether there is something at a path in a container. */
   hasPath(id: string, path: string): Promise<boolean>
   image(reference: string): Promise<ImageFacts | undefined>
+  /** Ids of the images that have every one of these labels. */
+  listImages(labels: readonly string[]): Promise<readonly string[]>
+  /** Removes an image with its tags unless a container is made of it; gives whether it is gone. */
+  removeImage(id: string): Promise<boolean>
   /** Removes a network unless something is connected to it. */
   removeNetwork(name: string): Promise<void>
   /** Names of the volumes that have every one of these labels. */
@@ -126,6 +130,14 @@ export function createEngine(network: Pick<Network, 'request'>, socketPath: stri
     async image(reference) {
       const answer = await ask('GET', `/images/${reference}/json`, [404])
       return answer.status === 404 ? undefined : imageOf(JSON.parse(answer.body))
+    },
+    async listImages(labels) {
+      const filters = encodeURIComponent(JSON.stringify({ label: labels }))
+      const { body } = await ask('GET', `/images/json?filters=${filters}`, [])
+      return (JSON.parse(body) as readonly { readonly Id: string }[]).map(({ Id }) => Id)
+    },
+    async removeImage(id) {
+      return (await ask('DELETE', `/images/${id}`, [404, 409])).status !== 409
     },
     async removeNetwork(name) {
       await ask('DELETE', `/networks/${name}`, [403, 404, 409])
