@@ -10,6 +10,7 @@ const LONGEST = [
   'packages/appliance/src/lifecycle/rehearse.real.test.ts',
   'packages/appliance/src/lifecycle/update-app.real.test.ts',
   'e2e/src/appliance/updates.test.ts',
+  'e2e/src/appliance/rehearsal-verdicts.test.ts',
   'e2e/src/matrix/matrix.test.ts',
   'e2e/src/writer/sabotage.test.ts',
   'e2e/src/appliance/life.test.ts',

@@ -1,3 +1,4 @@
+import { formatDuration } from '@caretaker/kernel/time.ts'
 import { lastLines } from '@caretaker/ports/command.ts'
 import type { Command, CommandResult } from '@caretaker/ports/process.ts'
 import type { Service } from '../application/application.ts'
@@ -41,11 +42,16 @@ export function quotedCommand(command: readonly string[]): string {
   return `"${text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH - 1)}…` : text}"`
 }
 
-/** How a command ended and what it said last, as the end of a sentence. */
-export function commandTail(result: CommandResult): string {
-  const said = lastLines(result.stderr.trim() === '' ? result.stdout : result.stderr, 4)
+/** What Node adds when it has no memory left: before that stands why it ended. */
+const NATIVE_STACK = /^(-* Native stack trace -*|\s*\d+: 0x[\da-f]+ .*)$/gm
+
+/** How a command ended and what it said last, as the end of a sentence. `timeoutMs`: how long it might take. */
+export function commandTail(result: CommandResult, timeoutMs?: number): string {
+  const stderr = result.stderr.replaceAll(NATIVE_STACK, '').trim()
+  const said = lastLines(stderr === '' ? result.stdout : stderr, 4)
+  const limit = timeoutMs === undefined ? '' : ` of ${formatDuration(timeoutMs)}`
   const ending = result.timedOut
-    ? 'did not end in its time and was stopped'
+    ? `did not end in its time${limit} and was stopped`
     : result.signal === undefined
       ? `ended with ${result.exitCode}`
       : `was ended by ${result.signal}`

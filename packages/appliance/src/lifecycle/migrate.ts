@@ -32,7 +32,11 @@ export async function migrate(
   const limited = { timeoutMs: wanted.timeoutMs, ...options }
   const result = await runInService(appliance, name, releaseId, service, wanted.run, limited, signal)
   if (result.exitCode !== 0)
-    throw await migrationFailed(appliance, application, `${quotedCommand(wanted.run)} ${commandTail(result)}`)
+    throw await migrationFailed(
+      appliance,
+      application,
+      `${quotedCommand(wanted.run)} ${commandTail(result, wanted.timeoutMs)}`,
+    )
   if (await isMigrationPending(appliance, application, releaseId, options, signal)) {
     const why = `${quotedCommand(wanted.run)} ended well, but ${quotedCommand(wanted.check)} says that something is left to migrate`
     throw await migrationFailed(appliance, application, why)
@@ -58,7 +62,7 @@ export async function isMigrationPending(
   throw await migrationFailed(
     appliance,
     application,
-    `its check ${quotedCommand(wanted.check)} ${commandTail(result)}`,
+    `its check ${quotedCommand(wanted.check)} ${commandTail(result, wanted.timeoutMs)}`,
   )
 }
 

@@ -23,7 +23,7 @@ export async function runSmoke(
   if (result.exitCode === 0) return
   throw new AppError('SMOKE_FAILED', {
     what: `${app} started but does not pass its smoke test, so it is not served`,
-    why: `${quotedCommand(smoke.command)} ${commandTail(result)}`,
+    why: `${quotedCommand(smoke.command)} ${commandTail(result, smoke.timeoutMs)}`,
     next: `Run "caretaker logs ${app}" and correct what it complains about, then "caretaker up"`,
   })
 }

@@ -40,7 +40,7 @@ export const rehearsalAccept = (appliance: Appliance) =>
         if (result.exitCode !== 0)
           throw new AppError('ACCEPTANCE_FAILED', {
             what: `${clone} does not pass the acceptance test of ${releaseId}`,
-            why: `"${command.join(' ')}" ${commandTail(result)}`,
+            why: `"${command.join(' ')}" ${commandTail(result, timeoutMs)}`,
             next: 'Correct what it complains about in the release, then rehearse it again',
           })
       }
