@@ -182,12 +182,28 @@ it('is found again after a restart, and by the next up; its Postgres recovers fr
   expect((await lab.get(CLONE)).status).toBe(200)
 })
 
-it('leaves no process behind when it goes', async () => {
+it('leaves no process behind when it goes, not even one that hides', async () => {
   const here = await appliance()
+  const stray = `hides-${lab.httpsPort}`
+  await inside(`require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(() => 0, 1000)', '${stray}'],
+    { env: {}, detached: true, stdio: 'ignore' }).unref()`)
+  const strays = async () => (await commandLines()).filter((words) => words.includes(stray))
+  expect(await strays()).toHaveLength(1)
   await removeCloneNow(here, CLONE, quiet, never)
+  expect(await strays()).toEqual([])
   const left = (await lab.ports.processes.findByLabel(here.config.id)).filter(
     ({ label }) => label.app === CLONE,
   )
   expect(left).toEqual([])
   expect((await lab.get('shop')).status).toBe(200)
 })
+
+/** Of every process of this machine. */
+async function commandLines(): Promise<readonly string[]> {
+  const { files } = lab.ports
+  const pids = ((await files.list('/proc')) ?? []).filter(({ name }) => /^\d+$/.test(name))
+  const lines = await Promise.all(
+    pids.map(({ name }) => files.readText(`/proc/${name}/cmdline`).catch(() => '')),
+  )
+  return lines.map((line) => line ?? '')
+}

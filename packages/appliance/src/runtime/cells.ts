@@ -49,6 +49,8 @@ export interface Cells {
   closePorts(app: string, ports: readonly number[]): Promise<void>
   /** Ends the cell of a clone unless something runs in it. */
   endUnused(app: string): Promise<void>
+  /** Ends the cell of a clone with all that is in it. */
+  end(app: string): Promise<void>
 }
 
 export function createCells(ports: CellPorts, options: CellsOptions): Cells {
@@ -169,5 +171,7 @@ export function createCells(ports: CellPorts, options: CellsOptions): Cells {
       const { keepers, others } = await membersOf(app)
       if (keepers.length > 0 && others === 0) await end(app)
     },
+
+    end,
   }
 }

@@ -243,6 +243,21 @@ export function describeRuntime(
       expect(await world.countAlive('shop')).toBe(0)
     })
 
+    it('ends what a command has left behind before it tells how the command ended', async () => {
+      const left = `const { existsSync } = require('node:fs')
+        const more = { detached: true, stdio: 'ignore' }
+        require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(ALIVE)}], more).unref()
+        setInterval(() => existsSync(process.env.OUT) && process.exit(3), 20)`
+      const result = await world.runtime.runOnce(
+        spec(),
+        [world.node, '-e', left],
+        { timeoutMs: 20_000 },
+        never,
+      )
+      expect(result.exitCode).toBe(3)
+      expect(await world.countAlive('shop')).toBe(0)
+    })
+
     it('ends a command whose caller cancels', async () => {
       const cancel = new AbortController()
       const running = world.runtime.runOnce(

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
+import { readableId } from '@caretaker/kernel/ids.ts'
 import { formatDuration } from '@caretaker/kernel/time.ts'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
@@ -55,7 +56,7 @@ function programMissing(file: string): AppError {
 
 type PlacedCommand = Pick<DetachedCommand, 'file' | 'args' | 'env' | 'cwd' | 'owner' | 'forks'>
 
-/** Service part of the label of a one-off command; who waits for it follows, as {@link callerOf} names it. */
+/** Service part of the label of a one-off command; who waits for it follows, as {@link callerOf} names it, and an id. */
 const RUN_PREFIX = 'run@'
 
 /** Ending of a damaged record that was set aside. */
@@ -125,7 +126,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
   /** Whether this is a one-off command whose caller is still there to see its end. */
   async function isAwaited(service: string): Promise<boolean> {
     if (!service.startsWith(RUN_PREFIX)) return false
-    return isCallerAlive(files, service.slice(RUN_PREFIX.length))
+    return isCallerAlive(files, service.slice(RUN_PREFIX.length).split('@')[0] ?? '')
   }
 
   async function statusOf(record: ServiceRecord): Promise<ServiceStatus> {
@@ -260,24 +261,23 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
       const [file, ...args] = command
       if (file === undefined) throw new Error('a command has at least one word')
       const { forks: _, ...where } = await placed(spec, [file, ...args], { ownGroup: false })
-      const running = processes.run(
-        {
-          ...where,
-          // Found again, and ended, when the one who waits for it dies: see endLeftovers.
-          env: {
-            ...where.env,
-            CARETAKER_LABEL: `${options.applianceId}/${spec.app}/${RUN_PREFIX}${await callerOf(files, options.pid)}/${place}`,
-          },
-          timeoutMs: runOptions.timeoutMs,
-          ...(runOptions.onLine ? { onLine: runOptions.onLine } : {}),
-        },
-        signal,
-      )
-      if (!spec.isolation) return running
+      // Found again, and ended, when the one who waits for it dies: see endLeftovers.
+      const key = `${RUN_PREFIX}${await callerOf(files, options.pid)}@${readableId(8)}`
+      const label = `${options.applianceId}/${spec.app}/${key}/${place}`
       try {
-        return await running
+        return await processes.run(
+          {
+            ...where,
+            env: { ...where.env, CARETAKER_LABEL: label },
+            timeoutMs: runOptions.timeoutMs,
+            ...(runOptions.onLine ? { onLine: runOptions.onLine } : {}),
+          },
+          signal,
+        )
       } finally {
-        await cells?.endUnused(spec.app)
+        // What it has left behind would go on in data that others take for settled.
+        await endStragglers(spec.app, key, 'SIGTERM')
+        if (spec.isolation) await cells?.endUnused(spec.app)
       }
     },
 
@@ -316,8 +316,13 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
       // Services append to their log files themselves.
     },
 
-    // Folders are all there is of a volume.
-    forget: async () => undefined,
+    async forget(app) {
+      const found = await findOwnProcesses(processes, options.applianceId, options.folder)
+      const left = found.filter(({ label }) => label.app === app && label.service !== CELL)
+      const stop: StopSpec = { signal: 'SIGTERM', graceMs: STRAGGLER_GRACE_MS, lastSignal: 'SIGKILL' }
+      await Promise.all(left.map(({ identity }) => endProcess(identity, stop)))
+      await cells?.end(app)
+    },
 
     async endLeftovers() {
       const recorded = await this.list()

@@ -149,8 +149,8 @@ export interface Runtime {
   /** Stops gracefully, then not; does not mind if it is gone. */
   stop(app: string, service: string, slot?: Slot): Promise<void>
   /**
-   * Removes what is kept of an application none of whose services runs and that is going: what its volumes are called. The
-   * folders they stand for are not touched.
+   * Removes what is kept of an application none of whose services runs and that is going: what its volumes are called, its
+   * cell, and ends what it has left behind. The folders that volumes stand for are not touched.
    */
   forget(app: string): Promise<void>
   /** Undefined when it was never started, or was stopped. */
