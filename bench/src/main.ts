@@ -9,6 +9,7 @@ import { cold } from './cold.ts'
 import { gateway } from './gateway.ts'
 import { memory } from './memory.ts'
 import { root } from './programs.ts'
+import { rehearsal } from './rehearsal.ts'
 import { type Row, renderRows } from './rows.ts'
 import { start } from './start.ts'
 import { storage } from './storage.ts'
@@ -20,6 +21,7 @@ const BENCHMARKS: Readonly<Record<string, readonly [title: string, run: () => Pr
   boot: ['A machine from its start, median of 5 (root on Debian)', boot],
   gateway: ['Through the gateway: 20 connections, 5 s', gateway],
   caddy: ['Engines of the gateway: 20 connections, 5 s', caddy],
+  rehearsal: ['A rehearsal beside the update that follows', rehearsal],
   storage: ['Storage: snapshot, switch and writable copy, median of 3', storage],
 }
 
