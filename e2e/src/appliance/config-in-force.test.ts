@@ -69,7 +69,7 @@ test('a change is in force with "up", and stays so with the next daemon', async 
   expect((await appliance.ok('config', 'show')).stdout).toContain('ada@example.org')
   await daemon.stop()
   daemon = await appliance.daemon()
-  await eventually('it is up', async () => (await statusOf()).state === 'running', 90_000)
+  await eventually('it is up', async () => (await statusOf()).state === 'running')
   expect((await appliance.ok('config', 'show')).stdout).toContain('ada@example.org')
 })
 

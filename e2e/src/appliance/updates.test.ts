@@ -232,7 +232,7 @@ test('a release that does not stay up soon after its update goes back by itself,
   const shaky = await running()
   const daemon = await appliance.daemon()
   await writeFile(crash, '')
-  await eventually('the release before runs again', async () => (await running()) !== shaky, 120_000)
+  await eventually('the release before runs again', async () => (await running()) !== shaky)
   const headers = { host: `shaky.localhost:${appliance.port}` }
   await eventually('and serves', async () => {
     const answer = await appliance.request('/health', { servername: 'shaky.localhost', headers })

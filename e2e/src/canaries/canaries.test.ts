@@ -10,7 +10,7 @@ import { LEAKS, Life, REGISTRY, SOURCE } from './life.ts'
 let life: Life
 beforeAll(async () => {
   life = await Life.lived()
-}, 240_000)
+})
 afterAll(() => life?.[Symbol.asyncDispose]())
 
 /** Not a password that was replaced: lines of old logs that quote it cannot be told from others. */

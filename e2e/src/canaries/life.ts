@@ -246,14 +246,10 @@ export class Life implements AsyncDisposable {
 
   /** Until the daemon names the crash loop, which quotes the log. */
   async #crash(): Promise<void> {
-    await eventually(
-      'the crash loop is named',
-      async () => {
-        await this.appliance.request('/crash').catch(() => undefined)
-        return (await this.#run('status', '--json')).stdout.includes('SERVICE_CRASH_LOOP')
-      },
-      60_000,
-    )
+    await eventually('the crash loop is named', async () => {
+      await this.appliance.request('/crash').catch(() => undefined)
+      return (await this.#run('status', '--json')).stdout.includes('SERVICE_CRASH_LOOP')
+    })
   }
 
   async #bundle(): Promise<string> {

@@ -157,7 +157,7 @@ describe.each(WAYS)('a state folder that cannot be written: $name', (way) => {
       const isWell = async () =>
         (await appliance.json<StatusDocument>('status')).state === 'running' &&
         (await appliance.request('/')).status === 200
-      await eventually('everything serves', isWell, 60_000)
+      await eventually('everything serves', isWell)
       await appliance.ok('app', 'restart', 'shop')
       expect((await appliance.ok('logs', 'daemon')).stdout).toContain('shop web: started it again')
     })

@@ -14,7 +14,7 @@ import { readDurableState, type SeenRecord } from './remains.ts'
 /** More deaths than any plan can cause by itself, with two from outside. */
 const MOST_RESTARTS = 10
 /** A worker takes a fraction of a second; one that takes this long hangs. */
-const WORKER_LIMIT_MS = 30_000
+const WORKER_LIMIT_MS = 120_000
 
 export interface Scenario {
   readonly plan: string

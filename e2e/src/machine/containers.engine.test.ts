@@ -98,10 +98,8 @@ describe('from an empty machine with systemd to applications that nobody here wr
     await writeFile(file, config.toString({ lineWidth: 0 }), { mode: 0o600 })
     for (const app of ['unleash', 'directus']) await installed.ok('app', 'add', app, `${EXAMPLES}/${app}`)
     for (const app of ['unleash', 'directus'])
-      await eventually(
-        `the certificate of ${app} is of the ACME server`,
-        async () => /Pebble/.test(await issuerAt(machine.address, `${app}.${DOMAIN}`)),
-        60_000,
+      await eventually(`the certificate of ${app} is of the ACME server`, async () =>
+        /Pebble/.test(await issuerAt(machine.address, `${app}.${DOMAIN}`)),
       )
   }, 600_000)
 
@@ -146,11 +144,7 @@ async function prepareEngine({ machine }: InstalledMachine, mirror: string): Pro
   }
   await apt('update', '-q')
   await apt('install', '-y', '-q', '--no-install-recommends', 'docker.io', 'iptables', 'busybox-static')
-  await eventually(
-    'the engine answers',
-    async () => (await machine.run(['docker', 'info'])).code === 0,
-    60_000,
-  )
+  await eventually('the engine answers', async () => (await machine.run(['docker', 'info'])).code === 0)
 }
 
 /** Who issued the certificate that is shown for this name. */

@@ -32,7 +32,7 @@ describe('on an empty machine with systemd', () => {
     (await installed.machine.ok('systemctl', 'show', 'caretaker', '--value', `--property=${name}`)).trim()
   const names = async () => (await entriesOf(installed)).map(({ name }) => name)
   const serves = () =>
-    eventually('guestbook serves', async () => (await installed.request('/')).status === 200, 60_000)
+    eventually('guestbook serves', async () => (await installed.request('/')).status === 200)
 
   /** What runs while `work` is done, and that nobody noticed it. */
   async function unnoticed(work: (watched: Visitor) => Promise<void>): Promise<void> {

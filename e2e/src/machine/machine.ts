@@ -10,7 +10,7 @@ import { machineTree, type Suite } from './tree.ts'
 
 /** What nspawn says when the machine inside asked for a reboot. */
 const REBOOT = 133
-const BOOT_LIMIT_MS = 60_000
+const BOOT_LIMIT_MS = 120_000
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 export interface MachineOptions {

@@ -21,7 +21,7 @@ let bed: Bed
 const rows: Observed[] = []
 beforeAll(async () => {
   bed = await openBed()
-}, 60_000)
+})
 afterAll(() => bed?.[Symbol.asyncDispose]())
 
 // Each case waits up to four times.
@@ -34,17 +34,13 @@ describe('a reason is said alike everywhere', { timeout: 300_000 }, () => {
       if (entry.act || entry.command) await untilSettled()
       undos.push((await entry.act?.(bed)) ?? nothing)
       if (entry.command) await appliance.ok(...entry.command)
-      await eventually(
-        `${entry.state} ${entry.code}`,
-        async () => {
-          const { state, code } = await appliance.json<Status>('status')
-          if (state !== entry.state || code !== entry.code) throw new Error(`${state} ${code}`)
-          return true
-        },
-        60_000,
-      )
+      await eventually(`${entry.state} ${entry.code}`, async () => {
+        const { state, code } = await appliance.json<Status>('status')
+        if (state !== entry.state || code !== entry.code) throw new Error(`${state} ${code}`)
+        return true
+      })
       // Status looks for itself; the gateway is told a moment later.
-      await eventually('everybody says the same', async () => rows.push(await observe(entry)) > 0, 60_000)
+      await eventually('everybody says the same', async () => rows.push(await observe(entry)) > 0)
     } finally {
       await daemon?.stop()
       for (const undo of undos) await undo()

@@ -13,7 +13,7 @@ export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 /** The built program; `npm run build` makes it. */
 export const DIST = join(ROOT, 'dist')
 /** Longest that one command may take. */
-const COMMAND_LIMIT_MS = 100_000
+const COMMAND_LIMIT_MS = 200_000
 
 export interface Ran {
   readonly code: number | null

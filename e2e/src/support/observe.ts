@@ -31,7 +31,7 @@ const LONGEST_PAUSE_MS = 1000
 export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  withinMs = 60_000,
+  withinMs = 120_000,
 ): Promise<void> {
   const deadline = performance.now() + withinMs
   let last: unknown

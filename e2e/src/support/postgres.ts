@@ -10,7 +10,7 @@ import pg from 'pg'
 
 const run = promisify(execFile)
 const MAJOR = 17
-const START_TIMEOUT_MS = 30_000
+const START_TIMEOUT_MS = 120_000
 
 export interface TestPostgres extends AsyncDisposable {
   /** Creates an empty database and returns its libpq URI over the unix socket, with user and password. */

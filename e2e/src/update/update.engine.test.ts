@@ -43,7 +43,7 @@ describe.each(['docker', 'process'] as const)('guestbook on %s and btrfs', (runt
 
   test('an update with a migration under a writing client: nothing acknowledged is lost', async () => {
     await using client = startClient(bed.appliance, [1_500])
-    await eventually('it writes', async () => client.memories().some(({ kind }) => kind === 'entry'), 60_000)
+    await eventually('it writes', async () => client.memories().some(({ kind }) => kind === 'entry'))
     await bed.offer('v2')
     const ran = await bed.update()
     expect(ran, ran.stderr).toMatchObject({ code: 0 })
@@ -80,7 +80,7 @@ describe.each(['docker', 'process'] as const)('guestbook on %s and btrfs', (runt
     if (bed.engine) expect(leftIn(bed.engine)).toEqual({ containers: [], networks: [], volumes: [] })
     await bed.appliance.ok('up')
     expect((await bed.appliance.request('/entries.json')).status).toBe(200)
-  }, 200_000)
+  })
 })
 
 const VOLUMES = ['files', 'thumbs']

@@ -55,7 +55,7 @@ beforeAll(async () => {
     label: { appliance: 'test', app: '-', service: 'postgres' },
   })
   address = { host: state, port: 5432, user: 'postgres', password, database: 'postgres' }
-  const ready = await waitUntil(clock, { timeoutMs: 30_000 }, () => ask('select 1').catch(() => undefined))
+  const ready = await waitUntil(clock, { timeoutMs: 60_000 }, () => ask('select 1').catch(() => undefined))
   expect(ready, await files.readText(join(folder, 'log'))).toBeDefined()
 })
 
@@ -103,9 +103,9 @@ describe('databases', () => {
   it('hands on what the work throws, and leaves no session behind', async () => {
     const fault = new Error('of the work')
     await expect(
-      databases.withSession(address, { timeoutMs: 5000 }, async () => Promise.reject(fault)),
+      databases.withSession(address, { timeoutMs: 60_000 }, async () => Promise.reject(fault)),
     ).rejects.toBe(fault)
-    const only = await waitUntil(clock, { timeoutMs: 5000 }, async () => {
+    const only = await waitUntil(clock, { timeoutMs: 60_000 }, async () => {
       const [row] = await ask(
         "select count(*)::int as n from pg_stat_activity where application_name = 'caretaker'",
       )
@@ -115,7 +115,7 @@ describe('databases', () => {
   })
 
   it('tells a session that Postgres ended', async () => {
-    const work = databases.withSession(address, { timeoutMs: 5000 }, async (session) => {
+    const work = databases.withSession(address, { timeoutMs: 60_000 }, async (session) => {
       const [row] = await session.query<{ pid: number }>('select pg_backend_pid() as pid')
       await ask('select pg_terminate_backend($1)', [row?.pid])
       return session.query('select 1')
@@ -128,7 +128,7 @@ function ask(
   text: string,
   values: readonly unknown[] = [],
   at: DatabaseAddress = address,
-  timeoutMs = 5000,
+  timeoutMs = 60_000,
 ): Promise<readonly Record<string, unknown>[]> {
   return databases.withSession(at, { timeoutMs }, (session) => session.query(text, values))
 }

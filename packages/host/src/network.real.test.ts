@@ -63,7 +63,7 @@ describe('network of the machine', () => {
     servers.push(server)
     const socketPath = join(folder, 'socket')
     await new Promise<void>((resolve) => server.listen(socketPath, resolve))
-    const response = await network.request({ url: 'http://daemon/state', socketPath, timeoutMs: 2000 })
+    const response = await network.request({ url: 'http://daemon/state', socketPath, timeoutMs: 60_000 })
     expect(response).toMatchObject({ status: 200, body: 'over the socket' })
   })
 
@@ -83,7 +83,7 @@ describe('network of the machine', () => {
       response.on('drain', more)
       more()
     })
-    const { body } = await network.request({ url, timeoutMs: 10_000 })
+    const { body } = await network.request({ url, timeoutMs: 60_000 })
     expect(body).toHaveLength(1024 * 1024)
   })
 
@@ -91,7 +91,7 @@ describe('network of the machine', () => {
     const url = await serve((_, response) =>
       response.writeHead(302, { Location: 'http://nowhere.invalid/' }).end(),
     )
-    expect(await network.request({ url, timeoutMs: 2000 })).toMatchObject({
+    expect(await network.request({ url, timeoutMs: 60_000 })).toMatchObject({
       status: 302,
       headers: { location: 'http://nowhere.invalid/' },
     })
@@ -115,12 +115,12 @@ describe('network of the machine', () => {
     servers.push(server)
     const { port } = new URL(await listen(server))
     const url = `https://guestbook.appliance.localhost:${port}/`
-    expect((await network.request({ url, ca, timeoutMs: 5000 })).body).toBe('secure')
-    await expect(network.request({ url, timeoutMs: 5000 })).rejects.toMatchObject({
+    expect((await network.request({ url, ca, timeoutMs: 60_000 })).body).toBe('secure')
+    await expect(network.request({ url, timeoutMs: 60_000 })).rejects.toMatchObject({
       code: 'SELF_SIGNED_CERT_IN_CHAIN',
     })
     const wrongName = `https://other.localhost:${port}/`
-    await expect(network.request({ url: wrongName, ca, timeoutMs: 5000 })).rejects.toMatchObject({
+    await expect(network.request({ url: wrongName, ca, timeoutMs: 60_000 })).rejects.toMatchObject({
       code: 'ERR_TLS_CERT_ALTNAME_INVALID',
     })
   })

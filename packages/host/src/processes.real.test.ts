@@ -205,8 +205,8 @@ describe('start', () => {
 })
 
 async function until<T>(probe: () => Promise<T | undefined>): Promise<T> {
-  const value = await waitUntil(createClock(), { timeoutMs: 10_000 }, probe)
-  if (value === undefined) throw new Error('did not happen within 10 s')
+  const value = await waitUntil(createClock(), { timeoutMs: 60_000 }, probe)
+  if (value === undefined) throw new Error('did not happen within 60 s')
   return value
 }
 

@@ -1,18 +1,11 @@
-import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import { status } from '@caretaker/appliance/lifecycle/status.ts'
 import { type Lab, openLab } from '@caretaker/appliance/lifecycle/testing/lab.fixture.ts'
 import type { HeldLock } from '@caretaker/ports/lock.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { createDaemonLog } from './daemon-log.ts'
-import { Keeper } from './keeper.ts'
-
-const stop = new AbortController()
+import { type KeptLab, keepLab } from './testing/kept-lab.fixture.ts'
 
 let lab: Lab
-let keeper: Keeper
-let kept: Promise<void>
+let kept: KeptLab
 /** Called while the daemon holds the lock that it has just taken. */
 let onTaken: () => void = () => undefined
 
@@ -25,34 +18,18 @@ beforeAll(async () => {
       return held
     },
   }
-  const around = { ...lab.around, ports: { ...lab.ports, locks } }
-  const places = { stateFolder: lab.stateFolder, configFile: lab.configFile, programs: around.programs }
-  const options = { around, configFile: lab.configFile, places, pagePort: 0, signal: stop.signal }
-  const log = createDaemonLog(lab.ports, join(lab.stateFolder, 'logs', 'appliance', 'daemon.log'))
-  keeper = new Keeper(options, log)
-  kept = keeper.run(stop.signal)
-  await eventually('it is up', async () => (await stateNow()).state === 'running')
-}, 120_000)
+  kept = keepLab(lab, { ...lab.around, ports: { ...lab.ports, locks } })
+  await kept.eventually('it is up', async () => (await kept.state()).state === 'running')
+})
 afterAll(async () => {
-  stop.abort()
-  await kept
+  await kept[Symbol.asyncDispose]()
   await lab[Symbol.asyncDispose]()
 })
 
-async function eventually(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 90_000
-  while (!(await isSo().catch(() => false))) {
-    if (performance.now() > deadline) throw new Error(`not within 90 s: ${what}`)
-    await pause(20)
-  }
-}
-
-const stateNow = async () => status((await lab.open()).appliance, process.pid)
-
 /** What `caretaker job run` and the other commands do in the daemon, reduced to the lock. */
 const commands = {
-  'job run': (work: () => Promise<string>) => keeper.job(work),
-  down: (work: () => Promise<string>) => keeper.command(work, { decides: false }),
+  'job run': (work: () => Promise<string>) => kept.keeper.job(work),
+  down: (work: () => Promise<string>) => kept.keeper.command(work, { decides: false }),
 }
 
 it.each(['job run', 'down'] as const)(
@@ -71,6 +48,6 @@ it.each(['job run', 'down'] as const)(
     })
     await lab.ports.processes.signal(web!.identity!, 'SIGKILL')
     await expect(asked).resolves.toBe('done')
-    await eventually('it serves again', async () => (await lab.get('shop')).status === 200)
+    await kept.eventually('it serves again', async () => (await lab.get('shop')).status === 200)
   },
 )

@@ -44,7 +44,7 @@ const ask = <Row>(
   sql: string,
   values: readonly unknown[] = [],
 ) =>
-  lab.ports.databases.withSession(address, { timeoutMs: 10_000 }, (session) =>
+  lab.ports.databases.withSession(address, { timeoutMs: 60_000 }, (session) =>
     session.query<Row>(sql, values),
   )
 
@@ -125,7 +125,7 @@ describe('the role of an application', () => {
       args: ['--input-type=module', '-e', script],
       cwd: fileURLToPath(new URL('../../../host', import.meta.url)),
       env: { DATABASE_URL: url },
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
     })
     expect(stdout.trim()).toBe('guestbookguestbook')
   })
@@ -139,7 +139,7 @@ describe('after a crash', () => {
     await ask(app, 'CREATE TABLE entry (id int PRIMARY KEY)')
     let acknowledged = 0
     for (let round = 0; round < 3; round++) {
-      await lab.ports.databases.withSession(app, { timeoutMs: 10_000 }, async (session) => {
+      await lab.ports.databases.withSession(app, { timeoutMs: 60_000 }, async (session) => {
         for (let i = 0; i < 200; i++) {
           await session.query('INSERT INTO entry VALUES ($1)', [acknowledged + 1])
           acknowledged++
@@ -223,11 +223,11 @@ test('a server that cannot stop cleanly in time is told to stop at once, and los
   const cluster = await newCluster()
   const identity = await lab.start(cluster)
   const app = await withApp(cluster)
-  await lab.ports.databases.withSession(app, { timeoutMs: 10_000 }, async (session) => {
+  await lab.ports.databases.withSession(app, { timeoutMs: 60_000 }, async (session) => {
     await session.query('CREATE TABLE entry AS SELECT 1 AS id')
     const [row] = await session.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
     // A session that reacts to nothing.
-    const freeze = { file: '/bin/kill', args: ['-STOP', String(row?.pid)], timeoutMs: 5000 }
+    const freeze = { file: '/bin/kill', args: ['-STOP', String(row?.pid)], timeoutMs: 60_000 }
     await runToSuccess(lab.ports.processes, freeze)
     expect(await stopCluster(lab.ports, identity, 500)).toBe('immediate')
   })
@@ -281,13 +281,13 @@ describe('what is refused', () => {
     const password = new Secret('other', generatePassword())
     const address = superuserAddress(cluster, password)
     await expect(
-      startCluster(lab.ports, programs, cluster, address, { timeoutMs: 20_000 }),
+      startCluster(lab.ports, programs, cluster, address, { timeoutMs: 60_000 }),
     ).rejects.toMatchObject({
       code: 'POSTGRES_START_FAILED',
       why: expect.stringContaining('password authentication failed'),
     })
     await resetSuperuserPassword(lab.ports, programs, cluster, password)
-    const identity = await startCluster(lab.ports, programs, cluster, address, { timeoutMs: 20_000 })
+    const identity = await startCluster(lab.ports, programs, cluster, address, { timeoutMs: 60_000 })
     expect(await stopCluster(lab.ports, identity)).toBe('clean')
   })
 })

@@ -14,7 +14,7 @@ const REASON: ServiceReason = {
   next: 'caretaker operation list',
   since: '2026-11-20T09:00:00Z',
 }
-const POLL = { timeout: 10_000, interval: 10 }
+const POLL = { timeout: 60_000, interval: 10 }
 
 /** What every back end of the gateway must do, seen from outside. Old versions of an engine lack some of it. */
 export function describeGateway(

@@ -75,4 +75,4 @@ it('says why when a source cannot be asked', async () => {
   await rename(folder, `${folder}.gone`)
   expect(await look()).toMatchObject({ state: 'unknown', why: expect.stringContaining(folder) })
   await rename(`${folder}.gone`, folder)
-}, 60_000)
+})

@@ -39,7 +39,7 @@ beforeAll(async () => {
   await keepLastGood(lab.ports, lab.stateFolder, (await lab.open()).loaded)
   await lab.get('shop', '/letter', 'POST')
   expect(await shown()).toMatchObject(whole)
-}, 60_000)
+})
 
 const at = (...names: string[]) => join(lab.stateFolder, ...names)
 

@@ -32,7 +32,7 @@ beforeAll(async () => {
   expect((await bringUp()).errors).toEqual([])
   await lab.get('shop', '/letter', 'POST')
   release = await releaseOf(first)
-}, 60_000)
+})
 
 describe('while the source has moved on to version 2', () => {
   beforeAll(async () => {

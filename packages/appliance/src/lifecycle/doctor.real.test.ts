@@ -27,7 +27,7 @@ beforeAll(async () => {
   await keepLastGood(lab.ports, lab.stateFolder, loaded)
   // The names of the lab lead nowhere; these lead here.
   lab.ports.network.resolve = async () => ['127.0.0.1']
-}, 60_000)
+})
 
 const here: SeenDaemon = { pid: process.pid, version: '0.0.0-test' }
 const look = (eyes: Eyes = {}) =>

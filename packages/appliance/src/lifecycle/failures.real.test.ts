@@ -62,7 +62,7 @@ describe('applications that fail', () => {
       expect((await lab.get(app)).body).not.toContain(detail)
     }
     expect((await lab.get('parcels')).status).toBe(200)
-  }, 60_000)
+  })
 
   it('says in the state which part failed, at which step', async () => {
     const report = await status((await lab.open()).appliance, process.pid)

@@ -50,7 +50,7 @@ it.concurrent.each([
   'step-started shop/app.migrate',
   'step-started shop.web/service.start',
   'step-applied shop/app.commit',
-])('killed at %s, the next up ends with all of it done', { timeout: 60_000 }, async (killAt) => {
+])('killed at %s, the next up ends with all of it done', async (killAt) => {
   await using lab = await openLab({ shop: { migrates: true, smoke: true } })
   await upKilledAt(lab, killAt)
   const { appliance } = await lab.open()
@@ -60,9 +60,7 @@ it.concurrent.each([
   await expectWhole(lab)
 })
 
-it('killed while it makes the database or starts it, the next up ends with all of it done', {
-  timeout: 60_000,
-}, async () => {
+it('killed while it makes the database or starts it, the next up ends with all of it done', async () => {
   await using lab = await openLab({ shop: { database: true, migrates: true } })
   for (const killAt of [
     'step-started shop/postgres.create',
@@ -76,7 +74,7 @@ it('killed while it makes the database or starts it, the next up ends with all o
   const { appliance } = await lab.open()
   const rows = await lab.ports.databases.withSession(
     await adminAddress(appliance, 'shop'),
-    { timeoutMs: 5000 },
+    { timeoutMs: 60_000 },
     (session) => session.query("SELECT datname FROM pg_database WHERE datname = 'shop'"),
   )
   expect(rows).toHaveLength(1)

@@ -175,7 +175,7 @@ it('is found again after a restart, and by the next up; its Postgres recovers fr
   const here = await appliance()
   const postgres = await here.runtime.status(CLONE, POSTGRES_SERVICE)
   process.kill(postgres?.pid ?? 0, 'SIGKILL')
-  await waitUntil(lab.ports.clock, { timeoutMs: 30_000 }, async () =>
+  await waitUntil(lab.ports.clock, { timeoutMs: 120_000 }, async () =>
     (await here.runtime.status(CLONE, POSTGRES_SERVICE))?.state === 'ended' ? true : undefined,
   )
   expect(await up(here, { firstStart: false }, quiet, never)).toMatchObject({ exit_code: 0 })

@@ -34,9 +34,9 @@ async function kill(service: string, app = 'shop'): Promise<void> {
 async function tendUntil(isDone: (done: readonly KeptUp[]) => boolean | Promise<boolean>) {
   const { appliance } = await lab.open()
   const done: KeptUp[] = []
-  const deadline = performance.now() + 20_000
+  const deadline = performance.now() + 90_000
   while (!(await isDone(done))) {
-    if (performance.now() > deadline) throw new Error(`not within 20 s; done: ${JSON.stringify(done)}`)
+    if (performance.now() > deadline) throw new Error(`not within 90 s; done: ${JSON.stringify(done)}`)
     done.push(...(await keeper.tend(appliance, never)))
     await pause(20)
   }

@@ -23,14 +23,32 @@ const postmaster = async () => {
   return pid
 }
 
-/** Kills a part of the server, which makes the whole of it recover, and returns when it has noticed. */
-async function breakServer(): Promise<void> {
+/** The process of the server that writes its log ahead; undefined while it is starting. */
+async function walWriter(): Promise<number | undefined> {
   const pid = await postmaster()
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)
-  const isWriter = (child: number) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('walwriter')
-  process.kill(children.find(isWriter) ?? Number.NaN, 'SIGKILL')
+  return children.find((child) => {
+    try {
+      return readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('walwriter')
+    } catch {
+      return false // It has just ended.
+    }
+  })
+}
+
+/**
+ * Kills a part of the server, which makes the whole of it recover, and returns when it has noticed. One that has recovered
+ * before anybody looked is killed again.
+ */
+async function breakServer(): Promise<void> {
   const address = await adminAddress(appliance, 'shop')
-  while ((await checkPostgres(appliance.ports.databases, address)).state !== 'starting');
+  for (;;) {
+    const killed = await walWriter()
+    if (killed === undefined) continue
+    process.kill(killed, 'SIGKILL')
+    do if ((await checkPostgres(appliance.ports.databases, address)).state === 'starting') return
+    while ([killed, undefined].includes(await walWriter()))
+  }
 }
 
 it.each([

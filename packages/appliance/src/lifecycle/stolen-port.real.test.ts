@@ -34,7 +34,7 @@ async function stealPort(): Promise<number> {
   const web = await appliance.runtime.status('shop', 'web')
   if (!web?.identity) throw new Error('web does not run')
   await lab.ports.processes.signal(web.identity, 'SIGKILL')
-  await lab.ports.processes.waitForExit(web.identity, AbortSignal.timeout(20_000))
+  await lab.ports.processes.waitForExit(web.identity, AbortSignal.timeout(60_000))
   const thief = createServer((_request, response) => response.end('stolen'))
   thieves.push(thief)
   await new Promise<void>((resolve) => thief.listen(port, '127.0.0.1', resolve))

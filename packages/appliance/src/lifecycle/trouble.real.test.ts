@@ -35,7 +35,7 @@ describe('a Postgres that cannot start', () => {
     expect(await bringUp(lab)).toEqual([])
     await lab.get('shop', '/letter', 'POST')
     data = join((await lab.open()).appliance.storage.unitPath('shop'), 'postgres')
-  }, 60_000)
+  })
   afterAll(() => lab?.[Symbol.asyncDispose]())
 
   const CAUSES: readonly [string, string, RegExp, () => Promise<Mend>][] = [

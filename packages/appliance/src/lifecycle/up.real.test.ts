@@ -30,7 +30,7 @@ const page = async () => JSON.parse((await lab.get('shop')).body)
 async function sql(text: string): Promise<readonly object[]> {
   const { appliance } = await lab.open()
   const address = await adminAddress(appliance, 'shop', 'shop')
-  return lab.ports.databases.withSession(address, { timeoutMs: 5000 }, (session) => session.query(text))
+  return lab.ports.databases.withSession(address, { timeoutMs: 60_000 }, (session) => session.query(text))
 }
 
 async function kill(service: string, app = 'shop'): Promise<void> {

@@ -178,7 +178,7 @@ describe('a service of a clone', () => {
       const url = `http://127.0.0.1:${port}/`
       return world.ports.network.request({ url, timeoutMs: 5000 }).catch(() => undefined)
     }
-    const answer = await waitUntil(world.ports.clock, { timeoutMs: 30_000 }, ask)
+    const answer = await waitUntil(world.ports.clock, { timeoutMs: 120_000 }, ask)
     expect(answer?.body).toMatch(/^web x{500000}$/)
     expect(await world.ports.network.listenerUids(port)).toEqual([world.owner?.uid ?? process.getuid?.()])
     const answers = await Promise.all(Array.from({ length: 50 }, ask))
@@ -212,7 +212,7 @@ describe('a service of a clone', () => {
     for (const { identity, label } of members) {
       if (label.service === 'cell@' && identity.pid === keeper) process.kill(identity.pid, 'SIGKILL')
     }
-    const ended = await waitUntil(world.ports.clock, { timeoutMs: 30_000 }, async () =>
+    const ended = await waitUntil(world.ports.clock, { timeoutMs: 120_000 }, async () =>
       (await world.next.status('shop', 'web'))?.state === 'ended' ? true : undefined,
     )
     expect(ended).toBe(true)

@@ -74,7 +74,7 @@ export async function startGateway(state: string): Promise<ChildProcess> {
     process.once('SIGTERM', () => void gateway.close(1000))`
   const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: 'inherit' })
   const client = createGatewayClient(host, gatewayPaths(state))
-  const up = await waitUntil(host.clock, { timeoutMs: 20_000 }, async () => {
+  const up = await waitUntil(host.clock, { timeoutMs: 60_000 }, async () => {
     const status = await client.status().catch(() => undefined)
     return status && status.pid === child.pid && (status.https || status.engine === 'caddy')
       ? status

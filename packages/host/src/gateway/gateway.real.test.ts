@@ -16,7 +16,7 @@ import { MAX_HELD } from './limits.ts'
 
 const host = createHost()
 const loopback = { host: '127.0.0.1', port: 0 }
-const POLL = { timeout: 10_000, interval: 10 }
+const POLL = { timeout: 60_000, interval: 10 }
 
 let state: string
 let paths: GatewayPaths

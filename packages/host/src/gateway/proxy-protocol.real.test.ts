@@ -6,7 +6,7 @@ import { MAX_CONNECTIONS_PER_CLIENT } from './limits.ts'
 import { type AttackedGateway, ask, readToEnd, startAttackedGateway, statuses } from './security.fixture.ts'
 
 const PROXY = '127.0.0.2'
-const POLL = { timeout: 20_000, interval: 20 }
+const POLL = { timeout: 60_000, interval: 20 }
 const header = (client: string): string => `PROXY TCP4 ${client} 192.0.2.1 56324 443\r\n`
 const GET = 'GET /p HTTP/1.1\r\nhost: localhost\r\n\r\n'
 

@@ -200,7 +200,7 @@ function configOf(shape: PebbleShape, port: number, management: number, tlsPort:
 }
 
 async function answers(url: string, ca: string | undefined): Promise<void> {
-  const up = await waitUntil(clock, { timeoutMs: 30_000 }, async () => {
+  const up = await waitUntil(clock, { timeoutMs: 120_000 }, async () => {
     const asked = network.request({ url, timeoutMs: 2000, ...(ca === undefined ? {} : { ca }) })
     return asked.then(
       () => true,

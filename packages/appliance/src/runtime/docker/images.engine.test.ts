@@ -39,7 +39,7 @@ async function startRegistry() {
   const storage = { filesystem: { rootdirectory: join(engine.folder, 'registry') } }
   writeFileSync(config, JSON.stringify({ version: 0.1, storage, http: { addr: `127.0.0.1:${port}` } }))
   const started = spawn('docker-registry', ['serve', config], { stdio: 'ignore' })
-  const deadline = performance.now() + 30_000
+  const deadline = performance.now() + 120_000
   while (!(await answers(port))) {
     if (performance.now() > deadline) throw new Error('the registry does not answer')
     await new Promise((resolve) => setTimeout(resolve, 50))

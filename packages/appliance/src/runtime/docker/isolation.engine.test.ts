@@ -80,7 +80,7 @@ it('a clone in containers reaches its own services and nobody else, and this mac
     engine.run('network', 'inspect', projectOf(id, app), '-f', '{{(index .IPAM.Config 0).Gateway}}').trim()
   const production = (await runtime.status('shop', 'web'))?.address
   const clone = (await runtime.status('clone', 'web'))?.address
-  const answer = await waitUntil(ports.clock, { timeoutMs: 30_000 }, async () =>
+  const answer = await waitUntil(ports.clock, { timeoutMs: 120_000 }, async () =>
     ports.network.request({ url: `http://${clone}:8080/`, timeoutMs: 2000 }).catch(() => undefined),
   )
   expect(answer?.body).toBe('served')

@@ -45,7 +45,7 @@ export async function startCaddyLab(changes: Partial<GatewayConfig> = {}): Promi
   let behind = await startGateway(state)
   let caddy = startCaddy(paths)
   const serving = async (): Promise<void> => {
-    const isUp = await waitUntil(host.clock, { timeoutMs: 30_000 }, async () => {
+    const isUp = await waitUntil(host.clock, { timeoutMs: 120_000 }, async () => {
       // As the appliance does: a port may have been taken by a connection of somebody else.
       if (caddy.exitCode !== null) caddy = startCaddy(paths)
       const status = await gateway.status().catch(() => undefined)

@@ -14,7 +14,7 @@ import { type CaddyLab, startCaddyLab } from './caddy-lab.fixture.ts'
 import { shownFingerprint } from './shown-certificate.ts'
 
 const HOST = 'guestbook.localhost'
-const POLL = { timeout: 20_000, interval: 20 }
+const POLL = { timeout: 60_000, interval: 20 }
 const run = promisify(execFile)
 const host = createHost()
 
