@@ -5,7 +5,7 @@ import { createAppliance, freePort, statusOf } from './appliance.ts'
 import type { AppRecord } from './gateway.ts'
 import { load } from './load.ts'
 import { memoryOf, pidOf } from './memory.ts'
-import { root, runProgram, startProgram, until } from './programs.ts'
+import { hasCaddy, root, startProgram, until } from './programs.ts'
 import type { Row } from './rows.ts'
 
 const APPS = [
@@ -18,14 +18,7 @@ const APPS = [
  * requests to the application without anything between, and Caddy with the gateway behind it as caretaker runs it.
  */
 export async function caddy(): Promise<readonly Row[]> {
-  const hasCaddy = await runProgram('caddy', ['version']).then(
-    () => true,
-    () => false,
-  )
-  if (!hasCaddy) {
-    process.stderr.write('Left out: Caddy is not installed ("apt install caddy")\n')
-    return []
-  }
+  if (!(await hasCaddy())) return []
   await using appliance = await createAppliance()
   const { httpsPort, state } = appliance
   await appliance.run('app', 'add', 'tiny', join(root, 'bench/tiny-app'), '--host', 'tiny.localhost')

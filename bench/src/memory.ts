@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { createAppliance, statusOf } from './appliance.ts'
 import { load } from './load.ts'
-import { caretaker, node, root, runProgram, startProgram, until } from './programs.ts'
+import { caretaker, hasCaddy, node, root, startProgram, until } from './programs.ts'
 import type { Row } from './rows.ts'
 
 const IDLE_MS = 20_000
@@ -63,14 +63,7 @@ export async function memory(): Promise<readonly Row[]> {
 
 /** Daemon, gateway and Caddy, idle and after load. */
 async function withCaddy(): Promise<readonly Row[]> {
-  const hasCaddy = await runProgram('caddy', ['version']).then(
-    () => true,
-    () => false,
-  )
-  if (!hasCaddy) {
-    process.stderr.write('Left out: Caddy is not installed ("apt install caddy")\n')
-    return []
-  }
+  if (!(await hasCaddy())) return []
   await using appliance = await createAppliance()
   const configFile = join(appliance.state, 'appliance.yml')
   const config = await readFile(configFile, 'utf8')

@@ -34,6 +34,17 @@ export async function runProgram(
   return stdout
 }
 
+/** Whether Caddy is installed; when it is not, says that what needs it is left out. */
+export async function hasCaddy(): Promise<boolean> {
+  try {
+    await runProgram('caddy', ['version'])
+    return true
+  } catch {
+    process.stderr.write('Left out: Caddy is not installed ("apt install caddy")\n')
+    return false
+  }
+}
+
 export interface RunningProgram extends AsyncDisposable {
   readonly pid: number
 }

@@ -22,14 +22,6 @@ afterAll(() => lab[Symbol.asyncDispose]())
 
 const state = async () => status((await lab.open()).appliance, process.pid)
 
-async function kill(service: string, app = 'shop'): Promise<void> {
-  const { appliance } = await lab.open()
-  const found = await appliance.runtime.status(app, service)
-  if (!found?.identity) throw new Error(`${service} does not run`)
-  await lab.ports.processes.signal(found.identity, 'SIGKILL')
-  while ((await appliance.runtime.status(app, service))?.state === 'running') await pause(10)
-}
-
 /** Tends as the daemon does, until `isDone`; gives all that was done. */
 async function tendUntil(isDone: (done: readonly KeptUp[]) => boolean | Promise<boolean>) {
   const { appliance } = await lab.open()
@@ -56,7 +48,7 @@ it.each([
   ['shop', 'postgres'],
   ['-', 'gateway'],
 ])('starts %s %s again', async (app, service) => {
-  await kill(service, app)
+  await lab.kill(service, app)
   const done = await tendUntil(async (so) => so.length > 0 && (await isUp()))
   expect(done).toContainEqual({
     app,
@@ -68,7 +60,7 @@ it.each([
 })
 
 it('starts nothing again while somebody wants the lock, and then it does', async () => {
-  await kill('web')
+  await lab.kill('web')
   const { appliance } = await lab.open()
   expect(await keeper.tend(appliance, never, { mayBegin: () => false })).toEqual([])
   expect((await appliance.runtime.status('shop', 'web'))?.state).not.toBe('running')
@@ -148,7 +140,7 @@ it('leaves it to whoever holds the lock, and does it afterwards', async () => {
   const { appliance } = await lab.open()
   const claim = { actor: appliance.actor, purpose: 'test', pid: process.pid }
   await withOperationLock(lab.ports, lab.stateFolder, claim, async () => {
-    await kill('web', 'other')
+    await lab.kill('web', 'other')
     expect(await keeper.tend(appliance, never)).toEqual([])
   })
   await tendUntil(() => isUp('other'))
@@ -195,7 +187,7 @@ it('goes on trying what could not even be started', async () => {
   const logs = `${appliance.folders.logs}/other`
   await lab.ports.files.rename(logs, `${logs}.aside`)
   await lab.ports.files.write(logs, 'in the way')
-  await kill('web', 'other')
+  await lab.kill('web', 'other')
   await tendUntil((so) => so.some(({ did }) => did === 'could not start it'))
   expect(await appliance.runtime.status('other', 'web')).toBeUndefined()
   expect(await state()).toMatchObject({ state: 'degraded', parts: [{ part: 'other' }] })
@@ -227,7 +219,7 @@ it('starts nothing but the gateway while the data volume is not ours', async () 
     identity: { ...gateway.identity, bootId: 'earlier' },
   }
   await lab.ports.files.write(`${records}/shop.web.json`, JSON.stringify(ended))
-  await kill('gateway', '-')
+  await lab.kill('gateway', '-')
   await tendUntil(async () => (await lab.get('shop').catch(() => undefined))?.status === 503)
   expect((await appliance.runtime.status('shop', 'web'))?.state).toBe('ended')
   expect(JSON.parse((await lab.get('shop')).body)).toMatchObject({ code: 'STORAGE_ABSENT' })

@@ -1,42 +1,37 @@
 import { join } from 'node:path'
 import { DAY_MS } from '@caretaker/kernel/time.ts'
+import type { EmitEvent } from '@caretaker/steps/events.ts'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
-import { databaseAddress } from './app-database.ts'
 import { readAppRecord } from './app-records.ts'
 import { reportClones } from './clones.ts'
 import { readRehearsals } from './rehearsals.ts'
 import { previewRehearsal, rehearseApp } from './rehearse.ts'
 import { readHistory as readReleases } from './release-history.ts'
-import { type Lab, openLab } from './testing/lab.fixture.ts'
+import type { Lab } from './testing/lab.fixture.ts'
+import { openShop, SHOP, shopSql } from './testing/shop.fixture.ts'
 import type { TinyFault, TinyShape } from './testing/tiny-app.fixture.ts'
-import { up } from './up.ts'
 import { previewUpdate, type UpdateOptions, updateApp } from './update-app.ts'
 
 const never = new AbortController().signal
 const quiet = () => undefined
-const SHOP: TinyShape = { database: true, migrates: true, smoke: true, worker: true }
 const TWO: TinyShape = { ...SHOP, acceptance: true, scrub: "UPDATE sale SET what = 'something'" }
 
 let lab: Lab
 beforeAll(async () => {
-  lab = await openLab({ shop: SHOP })
-  await up((await lab.open()).appliance, { firstStart: false }, quiet, never)
-  await sql('CREATE TABLE sale (id serial PRIMARY KEY, what text)')
-  await sql("INSERT INTO sale (what) VALUES ('one'), ('two')")
-  await lab.get('shop', '/letter', 'POST')
-}, 300_000)
+  lab = await openShop()
+})
 afterAll(() => lab[Symbol.asyncDispose]())
 
 const appliance = async () => (await lab.open()).appliance
-const sql = async (text: string) =>
-  lab.ports.databases.withSession(
-    await databaseAddress(await appliance(), 'shop'),
-    { timeoutMs: 60_000 },
-    (session) => session.query<Record<string, unknown>>(text),
-  )
+const sql = (text: string) => shopSql(lab, text)
 const wish = { app: 'shop', to: undefined, allowOutside: false, watchMs: 1000 }
-const rehearse = async (more: Partial<typeof wish> = {}) =>
-  rehearseApp(await lab.open(), { ...wish, ...more }, quiet, never)
+const rehearse = async (more: Partial<typeof wish> = {}, emit: EmitEvent = quiet) =>
+  rehearseApp(await lab.open(), { ...wish, ...more }, emit, never)
+/** The wait for a web service that is never healthy is shortened, and no other. */
+const hurried: EmitEvent = (event) => {
+  const isWeb = event.type === 'step-started' && event.step.endsWith('.web/service.start')
+  if (event.type !== 'step-progress') lab.clock.speed = isWeb ? 4 : 1
+}
 const update = async (more: Partial<UpdateOptions> = {}) =>
   updateApp(
     await lab.open(),
@@ -75,7 +70,8 @@ describe('a bad release is found out, and nothing of production changes', () => 
     async (fault, kind, why) => {
       await lab.apps['shop']?.release('2', { ...TWO, fault })
       const before = await production()
-      const report = await rehearse({ watchMs: fault === 'unhealthy-later' ? 60_000 : 1000 })
+      const watchMs = fault === 'unhealthy-later' ? 60_000 : 1000
+      const report = await rehearse({ watchMs }, fault === 'unhealthy' ? hurried : quiet)
       expect(report).toMatchObject({ exit_code: 1, rehearsal: { verdict: 'bad' }, update_ready: null })
       expect(report.rehearsal?.failed?.step.split('/')[1]).toBe(kind)
       expect(report.errors[0]).toMatchObject({ code: 'REHEARSAL_FAILED', why: expect.stringContaining(why) })

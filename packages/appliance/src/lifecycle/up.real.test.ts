@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Preview } from '@caretaker/steps/preview.ts'
 import type { OperationResult } from '@caretaker/steps/runner.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -31,14 +30,6 @@ async function sql(text: string): Promise<readonly object[]> {
   const { appliance } = await lab.open()
   const address = await adminAddress(appliance, 'shop', 'shop')
   return lab.ports.databases.withSession(address, { timeoutMs: 60_000 }, (session) => session.query(text))
-}
-
-async function kill(service: string, app = 'shop'): Promise<void> {
-  const { appliance } = await lab.open()
-  const found = await appliance.runtime.status(app, service)
-  if (!found?.identity) throw new Error(`${service} does not run`)
-  await lab.ports.processes.signal(found.identity, 'SIGKILL')
-  while ((await appliance.runtime.status(app, service))?.state === 'running') await pause(10)
 }
 
 const planned = (previews: readonly Preview[]) =>
@@ -83,26 +74,26 @@ describe('up', () => {
   })
 
   it('starts a killed service again, as shown', async () => {
-    await kill('web')
+    await lab.kill('web')
     expect(await expectPreviewTaken()).toEqual(['shop.web/service.start', 'shop/gateway.route'])
     expect((await lab.get('shop')).status).toBe(200)
   })
 
   it('starts a killed Postgres again, as shown, with what was committed', async () => {
     await sql('CREATE TABLE kept AS SELECT 42 AS answer')
-    await kill('postgres')
+    await lab.kill('postgres')
     expect(await expectPreviewTaken()).toEqual(['shop/postgres.start'])
     expect(await sql('SELECT answer FROM kept')).toEqual([{ answer: 42 }])
   })
 
   it('starts a killed gateway again, as shown', async () => {
-    await kill('gateway', '-')
+    await lab.kill('gateway', '-')
     expect(await expectPreviewTaken()).toEqual(['appliance/gateway.start'])
     expect((await lab.get('shop')).status).toBe(200)
   })
 
   it('tells a command that runs meanwhile that its Postgres is down, before the command speaks', async () => {
-    await kill('postgres')
+    await lab.kill('postgres')
     const lines: string[] = []
     const command = { app: 'shop', service: undefined, command: ['node', '--version'] }
     const { appliance } = await lab.open()
@@ -145,7 +136,7 @@ describe('up', () => {
   })
 
   it('refuses a second one at the same time', async () => {
-    await kill('web')
+    await lab.kill('web')
     const both = await Promise.allSettled([bringUp(), bringUp()])
     const refused = both.filter((result) => result.status === 'rejected')
     expect(refused).toHaveLength(1)

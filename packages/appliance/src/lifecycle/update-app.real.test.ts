@@ -3,7 +3,6 @@ import { DAY_MS } from '@caretaker/kernel/time.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
 import { resumeOperation } from '@caretaker/steps/runner.ts'
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
-import { databaseAddress } from './app-database.ts'
 import { readAppRecord } from './app-records.ts'
 import { runnerFor } from './appliance.ts'
 import { listCloneNames } from './clone-records.ts'
@@ -13,32 +12,23 @@ import { applianceSteps } from './plan-up.ts'
 import { previewRollback, rollbackApp } from './rollback-app.ts'
 import { showHistory } from './show-history.ts'
 import { status } from './status.ts'
-import { type Lab, openLab } from './testing/lab.fixture.ts'
+import type { Lab } from './testing/lab.fixture.ts'
+import { openShop, shopSql } from './testing/shop.fixture.ts'
 import type { TinyShape } from './testing/tiny-app.fixture.ts'
 import { up } from './up.ts'
 import { previewUpdate, updateApp } from './update-app.ts'
 
 const never = new AbortController().signal
 const quiet = () => undefined
-const SHOP: TinyShape = { database: true, migrates: true, smoke: true, worker: true }
 
 let lab: Lab
 beforeEach(async () => {
-  lab = await openLab({ shop: SHOP })
-  await up((await lab.open()).appliance, { firstStart: false }, quiet, never)
-  await sql('CREATE TABLE sale (id serial PRIMARY KEY, what text)')
-  await sql("INSERT INTO sale (what) VALUES ('one'), ('two')")
-  await lab.get('shop', '/letter', 'POST')
-}, 300_000)
+  lab = await openShop()
+})
 afterEach(() => lab[Symbol.asyncDispose]())
 
 const appliance = async () => (await lab.open()).appliance
-const sql = async (text: string) =>
-  lab.ports.databases.withSession(
-    await databaseAddress(await appliance(), 'shop'),
-    { timeoutMs: 60_000 },
-    (session) => session.query<Record<string, unknown>>(text),
-  )
+const sql = (text: string) => shopSql(lab, text)
 const update = async (to?: string) =>
   updateApp(await lab.open(), { app: 'shop', to, noRehearsal: 'a test' }, quiet, never)
 const back = async (more: object = {}) =>

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { createHost } from '@caretaker/host/host.ts'
@@ -7,6 +5,7 @@ import { applianceId, readableId } from '@caretaker/kernel/ids.ts'
 import { describeRuntime, type RuntimeUnderTest } from './conformance.ts'
 import { createProcessRuntime } from './process-runtime.ts'
 import type { ElsewhereTask } from './testing/elsewhere.fixture.ts'
+import { spawnElsewhere } from './testing/elsewhere-process.fixture.ts'
 
 const ELSEWHERE = fileURLToPath(new URL('./testing/elsewhere.fixture.ts', import.meta.url))
 
@@ -41,17 +40,7 @@ async function make(): Promise<RuntimeUnderTest> {
     async elsewhere(spec, command) {
       const env = { OUT: `${folder}/out` }
       const task: ElsewhereTask = { applianceId: id, folder: records, spec: { ...spec, env }, command }
-      const child = spawn(process.execPath, [ELSEWHERE, JSON.stringify(task)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      await once(child.stdout, 'data')
-      return {
-        async die() {
-          const gone = once(child, 'exit')
-          child.kill('SIGKILL')
-          await gone
-        },
-      }
+      return spawnElsewhere(ELSEWHERE, task)
     },
     async cleanUp() {
       for (const { identity } of await ports.processes.findByLabel(id)) {

@@ -2,6 +2,7 @@ import { chmod, copyFile, link, mkdir, readFile, writeFile } from 'node:fs/promi
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createHost } from '@caretaker/host/host.ts'
 import { reservePort } from '@caretaker/host/reserved-port.fixture.ts'
@@ -53,6 +54,8 @@ export interface Lab extends AsyncDisposable {
   get(app: string, path?: string, method?: string): Promise<Answer>
   /** The same from whoever answers, without verification. */
   getUnverified(app: string): Promise<Answer>
+  /** Ends a process of a service, and waits until that shows. */
+  kill(service: string, app?: string): Promise<void>
   /** Ids of the journalled operations, oldest first. */
   operations(): Promise<readonly string[]>
 }
@@ -115,6 +118,13 @@ export async function openLab(
       return ask(httpsPort, `${app}.example.test`, path, method, ca)
     },
     getUnverified: (app) => ask(httpsPort, `${app}.example.test`, '/', 'GET', undefined),
+    async kill(service, app = 'shop') {
+      const { runtime } = (await lab.open()).appliance
+      const found = await runtime.status(app, service)
+      if (!found?.identity) throw new Error(`${service} does not run`)
+      await ports.processes.signal(found.identity, 'SIGKILL')
+      while ((await runtime.status(app, service))?.state === 'running') await pause(10)
+    },
     async operations() {
       const entries = (await ports.files.list(join(stateFolder, 'operations'))) ?? []
       return entries.map((entry) => entry.name)

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { createHost } from '@caretaker/host/host.ts'
 import { applianceId, readableId } from '@caretaker/kernel/ids.ts'
@@ -7,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeRuntime, type RuntimeUnderTest } from '../conformance.ts'
 import { DEFAULT_STOP } from '../defaults.ts'
 import type { ServiceSpec } from '../runtime.ts'
+import { spawnElsewhere } from '../testing/elsewhere-process.fixture.ts'
 import { createDockerRuntime } from './docker-runtime.ts'
 import type { ElsewhereTask } from './testing/elsewhere.fixture.ts'
 import { startTestEngine, type TestEngine } from './testing/engine.fixture.ts'
@@ -107,17 +106,7 @@ async function make(id = applianceId()): Promise<RuntimeUnderTest> {
     async elsewhere(spec, command) {
       const env = { OUT: `${folder}/out` }
       const task: ElsewhereTask = { options, spec: { ...spec, env }, command }
-      const child = spawn(process.execPath, [ELSEWHERE, JSON.stringify(task)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      await once(child.stdout, 'data')
-      return {
-        async die() {
-          const gone = once(child, 'exit')
-          child.kill('SIGKILL')
-          await gone
-        },
-      }
+      return spawnElsewhere(ELSEWHERE, task)
     },
     async cleanUp() {
       const left = engine

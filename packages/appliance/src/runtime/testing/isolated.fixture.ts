@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { chown, mkdir, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -12,6 +10,7 @@ import type { RuntimeUnderTest } from '../conformance.ts'
 import type { Isolation } from '../isolation.ts'
 import { createProcessRuntime } from '../process-runtime.ts'
 import type { ElsewhereTask } from './elsewhere.fixture.ts'
+import { spawnElsewhere } from './elsewhere-process.fixture.ts'
 
 const ELSEWHERE = fileURLToPath(new URL('./elsewhere.fixture.ts', import.meta.url))
 const CELL = fileURLToPath(new URL('./cell.fixture.ts', import.meta.url))
@@ -92,17 +91,7 @@ export async function makeIsolatedWorld(): Promise<IsolatedWorld> {
         command,
         cells,
       }
-      const child = spawn(process.execPath, [ELSEWHERE, JSON.stringify(task)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      await once(child.stdout, 'data')
-      return {
-        async die() {
-          const gone = once(child, 'exit')
-          child.kill('SIGKILL')
-          await gone
-        },
-      }
+      return spawnElsewhere(ELSEWHERE, task)
     },
     async cleanUp() {
       for (const { identity } of await ports.processes.findByLabel(id)) {
