@@ -82,8 +82,9 @@ export interface Asked {
   /** The release that ran when it was asked. */
   readonly from: string
   readonly migrates: boolean
-  /** ISO 8601 instant. */
+  /** ISO 8601 instants: of the answer, and when the clone was made on which it was given. */
   readonly at: string
+  readonly cloned?: string
 }
 
 /** Where a record lies, and its copy: a lost record would make the next start an update that nobody asked for. */

@@ -1,6 +1,6 @@
 import type { Json } from '@caretaker/kernel/json.ts'
 import type { StepContext, StepDefinition } from '@caretaker/steps/step.ts'
-import { updateAppRecord } from './app-records.ts'
+import { type Asked, readAppRecord, updateAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
 import type { Appliance } from './appliance.ts'
 import { readClone } from './clone-records.ts'
@@ -33,9 +33,26 @@ export async function askMigrates(
   }
   const migrates = await isMigrationPending(appliance, application, releaseId, {}, context.signal)
   await updateAppRecord(ports.files, folders.apps, record.app, {
-    asked: { releaseId, from: record.releaseId, migrates, at: ports.clock.now().toISOString() },
+    asked: {
+      releaseId,
+      from: record.releaseId,
+      migrates,
+      at: ports.clock.now().toISOString(),
+      cloned: record.createdAt,
+    },
   })
   return migrates
+}
+
+/** What a release has said on this very clone: on another one the data may have been another. */
+export async function answerOn(
+  { ports, folders, stateFolder }: Appliance,
+  { app, clone, releaseId }: { readonly app: string; readonly clone: string; readonly releaseId: string },
+): Promise<Asked | undefined> {
+  const { asked } = await readAppRecord(ports.files, folders.apps, app)
+  const made = await readClone(ports.files, stateFolder, clone)
+  const isOfIt = made !== undefined && asked?.cloned === made.createdAt && asked.from === made.releaseId
+  return isOfIt && asked.releaseId === releaseId ? asked : undefined
 }
 
 /** Brings the effect of a step about, outside of a plan. */

@@ -124,13 +124,14 @@ function extensionSteps(appliance: Appliance, { app, application }: Change): rea
 }
 
 function startSteps(appliance: Appliance, change: Change): readonly PlannedStep[] {
-  const { app, updating, slots, application } = change
+  const { app, updating, slots, application, data } = change
+  const isAskedAgain = updating.kind === 'update' && data.kind === 'stays'
   const next = { app, releaseId: updating.to, slot: slots.to }
   return [
     ...application.services.map(({ name: service }) =>
       planStep(serviceStart(appliance), { ...next, service }, `${app}.${service}`),
     ),
-    planStep(releaseProve(appliance), next, app),
+    planStep(releaseProve(appliance), isAskedAgain ? { ...next, stays: true } : next, app),
   ]
 }
 

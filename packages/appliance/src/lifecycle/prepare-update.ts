@@ -4,7 +4,7 @@ import type { EmitEvent } from '@caretaker/steps/events.ts'
 import { createPlan, type Plan, type PlannedStep, planStep } from '@caretaker/steps/plan.ts'
 import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
 import { withClones } from '../config/clone.ts'
-import { readAppRecord } from './app-records.ts'
+import { type Asked, readAppRecord } from './app-records.ts'
 import { type Appliance, runnerFor } from './appliance.ts'
 import { listClones } from './clone-records.ts'
 import { cloneInput } from './clones.ts'
@@ -36,7 +36,7 @@ const SHORT_TTL_MS = 12 * HOUR_MS
 
 /**
  * Everything that comes before the old release is touched; a failure changes nothing. Whether the release migrates is
- * asked of itself on a copy of the data, never guessed.
+ * asked of itself on a copy of the data as it is now, never guessed and never remembered.
  * @throws AppError STORAGE_SPACE; CLONE_NOT_ISOLATED when a rehearsal could reach the outside and nobody allowed that
  */
 export async function planPreparation(
@@ -58,8 +58,7 @@ export async function planPreparation(
       steps: [fetched, ...steps],
     })
   const isAsking = wish.kind === 'ask'
-  if (isAsking && (!application.migrate || (await isAnswered(appliance, app, releaseId))))
-    return { appliance, plan: plan([]) }
+  if (isAsking && !application.migrate) return { appliance, plan: plan([]) }
   const { ports, stateFolder } = appliance
   const wanted = { app, name: undefined, ttlMs: SHORT_TTL_MS, allowOutside: false }
   const input = await cloneInput(appliance, wanted, isAsking ? 'ask' : 'rehearsal')
@@ -116,12 +115,6 @@ function notRehearsed(app: string, { why, cause }: AppError): AppError {
   })
 }
 
-/** Whether this release has said, of data that the release that runs has left, whether it migrates. */
-async function isAnswered({ ports, folders }: Appliance, app: string, releaseId: string): Promise<boolean> {
-  const { asked, releaseId: from } = await readAppRecord(ports.files, folders.apps, app)
-  return asked?.releaseId === releaseId && asked.from === from
-}
-
 export interface Prepared {
   readonly result: OperationResult
   /** Whether the release migrates; null when nobody could ask it. */
@@ -144,19 +137,16 @@ export async function prepareUpdate(
   const said = saying(emit)
   // The appliance comes to know the clone when it is made.
   const runner = runnerFor(appliance, applianceSteps(appliance), said.emit)
+  const earlier = await askedOf(appliance, app)
   const result = await withGuests(appliance.stateFolder, () => runPlanLocked(runner, plan, signal))
-  const migrates = await answerOf(appliance, app, target)
+  const asked = await askedOf(appliance, app)
+  const isAsked = asked !== undefined && asked.cloned !== earlier?.cloned
+  const migrates = target.application.migrate ? (isAsked ? asked.migrates : null) : false
   const rehearsal =
     wanted && (await recordRehearsal(appliance, app, target, { ...wanted, migrates, result, said }))
   return { result, migrates, rehearsal }
 }
 
-async function answerOf(
-  { ports, folders }: Appliance,
-  app: string,
-  { application, releaseId }: UpdateTarget,
-): Promise<boolean | null> {
-  if (!application.migrate) return false
-  const { asked, releaseId: from } = await readAppRecord(ports.files, folders.apps, app)
-  return asked?.releaseId === releaseId && asked.from === from ? asked.migrates : null
+async function askedOf({ ports, folders }: Appliance, app: string): Promise<Asked | undefined> {
+  return (await readAppRecord(ports.files, folders.apps, app)).asked
 }

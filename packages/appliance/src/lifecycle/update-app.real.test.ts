@@ -1,8 +1,11 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DAY_MS } from '@caretaker/kernel/time.ts'
+import type { OperationEvent } from '@caretaker/steps/events.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
 import { resumeOperation } from '@caretaker/steps/runner.ts'
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
+import { appFolders } from './app-files.ts'
 import { readAppRecord } from './app-records.ts'
 import { runnerFor } from './appliance.ts'
 import { listCloneNames } from './clone-records.ts'
@@ -259,6 +262,32 @@ describe('a release that migrates nothing', () => {
     expect(await services()).toEqual(['postgres a running', 'web a running', 'worker a running'])
     expect(await files()).toEqual(['letter', 'migrated'])
     expect(await snapshots()).toEqual([])
+  })
+
+  it('is asked anew on the data of now, and once more before it serves', async () => {
+    const old: TinyShape = { database: true, migrates: 'old', smoke: true, worker: true }
+    await lab.apps['shop']?.release('2', old)
+    const options = { app: 'shop', to: undefined, noRehearsal: 'a test' }
+    const shown = await previewUpdate(await lab.open(), { ...options, build: true }, quiet, never)
+    expect(shown.migrates).toBe(false)
+    await lab.get('shop', '/old', 'POST')
+    expect(await update()).toMatchObject({ exit_code: 0, migrates: true, to: '2' })
+    expect(await files()).toEqual(['letter', 'migrated'])
+
+    await lab.apps['shop']?.release('3', old)
+    const folder = join(appFolders(await appliance(), 'shop').unit, 'files', 'files')
+    const late = (event: OperationEvent) => {
+      if (event.type === 'step-started' && event.step.endsWith('release.prove'))
+        writeFileSync(join(folder, 'old'), 'kept')
+    }
+    expect(await updateApp(await lab.open(), options, late, never)).toMatchObject({
+      exit_code: 4,
+      migrates: false,
+      errors: [{ code: 'UPDATE_REFUSED', why: expect.stringContaining('has by now') }],
+    })
+    expect((await record()).releaseId).toMatch(/^2-/)
+    expect(await update()).toMatchObject({ exit_code: 0, migrates: true, to: '3' })
+    expect(await files()).toEqual(['letter', 'migrated'])
   })
 
   test.each(['unhealthy', 'smoke-fails', 'worker-exits'] as const)(

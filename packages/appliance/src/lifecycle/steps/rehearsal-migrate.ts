@@ -1,8 +1,8 @@
 import { HOUR_MS } from '@caretaker/kernel/time.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
-import { readAppRecord } from '../app-records.ts'
 import { loadRelease } from '../app-release.ts'
 import type { Appliance } from '../appliance.ts'
+import { answerOn } from '../ask-migrates.ts'
 import { migrate } from '../migrate.ts'
 import { checkStage, noteStage } from '../rehearsal-stages.ts'
 
@@ -20,8 +20,8 @@ export const rehearsalMigrate = (appliance: Appliance) =>
     kind: 'rehearsal.migrate',
     describe: ({ clone, releaseId }) => `Migrate the data of ${clone} for ${releaseId}, if it migrates`,
     async check({ app, clone, releaseId }) {
-      const { asked } = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
-      if (asked?.releaseId === releaseId && !asked.migrates) return { state: 'done' }
+      const answer = await answerOn(appliance, { app, clone, releaseId })
+      if (answer && !answer.migrates) return { state: 'done' }
       return checkStage(appliance, clone, 'migrated')
     },
     async apply({ clone, releaseId }, _before, { signal, progress }) {

@@ -1,8 +1,7 @@
 import { HOUR_MS } from '@caretaker/kernel/time.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
-import { readAppRecord } from '../app-records.ts'
 import type { Appliance } from '../appliance.ts'
-import { askMigrates } from '../ask-migrates.ts'
+import { answerOn, askMigrates } from '../ask-migrates.ts'
 
 type AskInput = {
   /** The application that is to be updated. */
@@ -18,15 +17,8 @@ export const releaseAsk = (appliance: Appliance) =>
   defineStep<AskInput, null>({
     kind: 'release.ask',
     describe: ({ clone, releaseId }) => `Ask ${releaseId} on the clone ${clone} whether it migrates`,
-    async check({ app, releaseId }) {
-      const { asked, releaseId: from } = await readAppRecord(
-        appliance.ports.files,
-        appliance.folders.apps,
-        app,
-      )
-      return asked?.releaseId === releaseId && asked.from === from
-        ? { state: 'done' }
-        : { state: 'needed', before: null }
+    async check(input) {
+      return (await answerOn(appliance, input)) ? { state: 'done' } : { state: 'needed', before: null }
     },
     async apply({ clone, releaseId }, _before, context) {
       await askMigrates(appliance, clone, releaseId, context)

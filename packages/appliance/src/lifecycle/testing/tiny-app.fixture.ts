@@ -4,7 +4,8 @@ import { join } from 'node:path'
 /** How a tiny application is made; nothing of it can be changed later without a new release. */
 export interface TinyShape {
   readonly database?: boolean
-  readonly migrates?: boolean
+  /** `old`: it has something to migrate only while there is a file `old`, which its migration takes away. */
+  readonly migrates?: boolean | 'old'
   readonly smoke?: boolean
   /** A test that writes: it makes the file `accepted`. */
   readonly acceptance?: boolean
@@ -81,6 +82,7 @@ async function writeRelease(
   await writeFile(join(source, 'server.mjs'), `${head}${SERVER}`)
   await writeFile(join(source, 'worker.mjs'), `${head}${WORKER}`)
   await writeFile(join(source, 'migrate.mjs'), `${head}${MIGRATE}`)
+  await writeFile(join(source, 'old.mjs'), `${head}${MIGRATE_OLD}`)
   await writeFile(join(source, 'smoke.mjs'), `${head}${SMOKE}`)
   await writeFile(join(source, 'count.mjs'), `${head}${COUNT}`)
   await writeFile(join(source, 'acceptance.mjs'), `${head}${ACCEPTANCE}`)
@@ -116,7 +118,9 @@ function composeOf(shape: TinyShape): string {
       : []),
     ...(migrates
       ? [
-          '  migrate: { service: web, check: [node, migrate.mjs, --check], run: [node, migrate.mjs], timeout: 20s }',
+          migrates === 'old'
+            ? '  migrate: { service: web, check: [node, old.mjs, --check], run: [node, old.mjs], timeout: 20s }'
+            : '  migrate: { service: web, check: [node, migrate.mjs, --check], run: [node, migrate.mjs], timeout: 20s }',
         ]
       : []),
     ...(job
@@ -185,6 +189,11 @@ if (fault() === 'migration-hangs') {
   await new Promise((resolve) => setTimeout(resolve, 3_600_000))
 }
 writeFileSync(done, '')
+`
+
+const MIGRATE_OLD = `
+if (process.argv[2] === '--check') process.exit(existsSync(join(files, 'old')) ? 10 : 0)
+rmSync(join(files, 'old'), { force: true })
 `
 
 const SMOKE = `
