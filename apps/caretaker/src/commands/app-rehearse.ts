@@ -98,7 +98,7 @@ export const appUpdates: CommandDefinition = {
   name: 'app updates',
   summary: 'List what the source of each application holds now, and whether an update to it is ready.',
   details:
-    'The sources are asked; nothing is built. "ready": its rehearsal was good and is newer than 7 days. "refused": it was bad.',
+    'The sources are asked; nothing is built. "ready": its rehearsal was good and is newer than 7 days. "refused": it was bad, or the\nrelease was taken back before.',
   examples: [['caretaker app updates', 'every application']],
   output: [
     [

@@ -40,7 +40,7 @@ export const status: CommandDefinition = {
     [
       'apps',
       'list',
-      'app, version, release, url, state, clone (of, isolated, expires_at; or null), services (service, state, pid, since)',
+      'app, version, release, url, state, clone (of, isolated, expires_at; or null), notice (that it went back by itself, and why; or null), services (service, state, pid, since)',
     ],
     ['certificates', 'list', 'as "cert list" tells them, but shown is always null: nobody is asked'],
     [
@@ -91,6 +91,9 @@ function renderStatus(report: StateReport, style: Style): string {
       service.pid === undefined ? '' : `pid ${service.pid}`,
     ]),
   ])
+  const notices = report.apps.flatMap(({ app, notice }) =>
+    notice === null ? [] : [`  ${style.warn(app)}: ${oneLine(notice)}`],
+  )
   const apps =
     report.state === 'unconfigured'
       ? []
@@ -101,6 +104,7 @@ function renderStatus(report: StateReport, style: Style): string {
   return [
     ...head,
     ...more,
+    ...notices,
     '',
     ...(apps.length === 0 ? [] : [...apps, '']),
     `gateway  ${report.gateway.running ? `on ${report.gateway.address}, pid ${report.gateway.pid}` : 'not running'}`,

@@ -211,15 +211,19 @@ export class Keeper {
     for (const event of await tending) {
       this.#next.state = 0
       await this.#log.info(`${event.app} ${event.service}: ${event.did}`, { because: event.because })
-      if (begins && event.did === 'is in a crash loop') await this.#returnFrom(event.app, signal)
+      if (begins && event.did === 'is in a crash loop') {
+        const because = `the service ${event.service} ${event.did}: ${event.because}`
+        await this.#returnFrom(event.app, because, signal)
+      }
     }
   }
 
   /** An update that does not hold is taken back, where that loses nothing. */
-  async #returnFrom(app: string, signal: AbortSignal): Promise<void> {
+  async #returnFrom(app: string, because: string, signal: AbortSignal): Promise<void> {
     if (!this.#opened) return
-    const result = await returnFromCrashLoop(this.#opened, app, signal)
-    if (result) await this.#log.info(`${app}: went back to the release before`, { outcome: result.outcome })
+    const result = await returnFromCrashLoop(this.#opened, app, because, signal)
+    if (result)
+      await this.#log.info(`${app}: went back to the release before`, { outcome: result.outcome, because })
   }
 
   /**

@@ -32,6 +32,7 @@ const REPORT: StateReport = {
       release: 'r',
       url: 'https://guestbook.example.org',
       clone: null,
+      notice: null,
       state: 'serving',
       services: [{ service: 'web', state: 'running', pid: 3 }],
     },

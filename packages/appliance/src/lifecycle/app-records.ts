@@ -38,8 +38,21 @@ export interface Updating {
   readonly proved?: boolean
   /** Why a person did not want it rehearsed. */
   readonly noRehearsal?: string
+  /** Why it goes back, where no person wants that. */
+  readonly because?: string
   /** The volatile volumes were emptied on the way back. */
   readonly emptied?: boolean
+}
+
+/** A release that came and was taken back, or whose update was: it does not come by itself any more. */
+export interface TakenBack {
+  readonly releaseId: string
+  readonly version: string
+  /** ISO 8601 instant. */
+  readonly at: string
+  readonly why: string
+  /** Nobody was there when it went back. */
+  readonly byItself: boolean
 }
 
 /** The release that ran before the one that runs. */
@@ -74,6 +87,8 @@ export interface AppRecord {
   readonly updating?: Updating | undefined
   readonly previous?: PreviousRelease | undefined
   readonly kept?: readonly KeptSnapshot[]
+  /** The last one, until another release is in force. */
+  readonly takenBack?: TakenBack | undefined
   /** Until when (ISO 8601) a crash loop makes a release go back by itself, if it migrated nothing. */
   readonly watchedUntil?: string | undefined
 }

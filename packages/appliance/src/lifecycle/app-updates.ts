@@ -13,7 +13,7 @@ export interface AppUpdate {
   readonly app: string
   /**
    * `up-to-date`: it runs that. `available`: it was not rehearsed, or long ago. `ready`: its rehearsal was good.
-   * `refused`: it was bad. `unknown`: its source cannot be asked, or it cannot be updated now.
+   * `refused`: it was bad, or the release was taken back. `unknown`: its source cannot be asked, or it cannot be updated now.
    */
   readonly state: 'up-to-date' | 'available' | 'ready' | 'refused' | 'unknown'
   /** Versions; null where they are not known. */
@@ -89,6 +89,11 @@ async function compared(
   const until = readyUntil(rehearsal, ports.clock.now())
   const update = `caretaker app update ${app}`
   const again = `caretaker app rehearse ${app}`
+  const { takenBack } = running.record
+  if (takenBack?.releaseId === target.releaseId) {
+    const why = `it was taken back at ${takenBack.at}: ${takenBack.why}`
+    return { ...head, state: 'refused', since, why, next: update, rehearsal: rehearsal ?? null }
+  }
   if (rehearsal && until) {
     const took = rehearsal.migration_ms
     const migration = took === null ? 'it migrates nothing' : `its migration took ${formatDuration(took)}`

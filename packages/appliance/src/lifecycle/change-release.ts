@@ -3,7 +3,7 @@ import type { EmitEvent } from '@caretaker/steps/events.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { resumeInterrupted } from '@caretaker/steps/operations.ts'
 import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
-import { type AppRecord, readAppRecord } from './app-records.ts'
+import { type AppRecord, readAppRecord, updateAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
 import { type Appliance, runnerFor } from './appliance.ts'
 import { clearFailure, readFacts, replaceFailure, updateFacts } from './facts.ts'
@@ -92,6 +92,7 @@ export async function runChange(
         const tried = await runPlanLocked(runner, planChange(appliance, change), signal)
         const result = await wayBackAgain(appliance, runner, app, tried)
         await rememberOutcome(appliance, app)
+        await rememberWhy(appliance, change, result)
         return result
       },
       spared,
@@ -101,6 +102,20 @@ export async function runChange(
     await refreshGateway(appliance).catch(() => undefined)
     await endHolds(appliance).catch(() => undefined)
   }
+}
+
+/** Why an update was taken back; that a person or a stopping daemon ended it says nothing about its release. */
+async function rememberWhy(
+  { ports, folders }: Appliance,
+  { app, updating }: Change,
+  { errors: [error] }: OperationResult,
+): Promise<void> {
+  const { takenBack } = await readAppRecord(ports.files, folders.apps, app)
+  if (!error || updating.kind !== 'update' || takenBack?.releaseId !== updating.to) return
+  const why = `its update was taken back: ${error.what}: ${error.why}`
+  await updateAppRecord(ports.files, folders.apps, app, {
+    takenBack: error.code === 'CANCELLED' ? undefined : { ...takenBack, why },
+  })
 }
 
 /**

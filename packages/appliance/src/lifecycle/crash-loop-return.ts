@@ -5,20 +5,21 @@ import type { OpenedAppliance } from './open.ts'
 import { rollbackApp } from './rollback-app.ts'
 
 /**
- * Takes an application back in code that is in a crash loop soon after an update which migrated nothing. Undefined when it
- * is left as it is: it is not watched any more, or its data was migrated, which a person decides about.
+ * Takes an application back in code that is in a crash loop soon after an update which migrated nothing; `because` stands
+ * in its history. Undefined when it is left as it is: it is not watched any more, or its data was migrated, which a person decides about.
  * @throws AppError as `rollbackApp`
  */
 export async function returnFromCrashLoop(
   opened: OpenedAppliance,
   app: string,
+  because: string,
   signal: AbortSignal,
 ): Promise<OperationResult | undefined> {
   const { appliance } = opened
   if (!(await isToReturn(appliance, app))) return undefined
   const report = await rollbackApp(
     opened,
-    { app, withData: false, confirm: undefined },
+    { app, withData: false, confirm: undefined, because },
     () => undefined,
     signal,
   )

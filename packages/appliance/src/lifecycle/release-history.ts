@@ -29,6 +29,8 @@ export interface HistoryEntry {
   readonly snapshot: string | null
   /** Why it was not rehearsed first; absent where nobody said so. */
   readonly no_rehearsal?: string
+  /** Why it went back by itself; absent where a person wanted it. */
+  readonly why?: string
   readonly user: string
   readonly via: string
   /** From the first change to the commit. */

@@ -26,6 +26,8 @@ export interface RollbackOptions {
   readonly withData: boolean
   /** The name of the application, typed once more by who knows what will be lost. */
   readonly confirm: string | undefined
+  /** Why it goes back, where no person wants that. */
+  readonly because?: string
 }
 
 export interface RollbackReport extends ChangeReport {
@@ -90,7 +92,7 @@ interface CountedLoss {
 
 async function decide(
   appliance: Appliance,
-  { app, withData }: RollbackOptions,
+  { app, withData, because }: RollbackOptions,
   signal: AbortSignal,
 ): Promise<{ readonly change: Change; readonly loss: CountedLoss | undefined }> {
   const running = await runningApp(appliance, app)
@@ -110,7 +112,9 @@ async function decide(
       const why = `between ${version} and ${running.version} no data was migrated, so both understand it`
       throw refuse(why, `To go back to ${version} with the data of now: caretaker app rollback ${app}`)
     }
-    return { change: changeBack(appliance, running, previous, loaded, { kind: 'stays' }), loss: undefined }
+    const change = changeBack(appliance, running, previous, loaded, { kind: 'stays' })
+    const updating = { ...change.updating, ...(because === undefined ? {} : { because }) }
+    return { change: { ...change, updating }, loss: undefined }
   }
   if (!withData) {
     const why = `${version} does not understand the data of ${running.version}: code and data move together or not at all`

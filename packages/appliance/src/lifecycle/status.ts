@@ -6,6 +6,7 @@ import { listOperations } from '@caretaker/steps/operations.ts'
 import type { Slot } from '../runtime/runtime.ts'
 import type { StorageSpace } from '../storage/storage.ts'
 import { POSTGRES_SERVICE } from './app-database.ts'
+import type { AppRecord } from './app-records.ts'
 import type { Appliance } from './appliance.ts'
 import type { ApplianceState, PartProblem } from './appliance-state.ts'
 import { type CertificateLine, reportCertificates } from './certificate-report.ts'
@@ -29,6 +30,8 @@ export interface AppLine {
   readonly state: 'serving' | 'stopped' | 'failed' | 'not-started' | 'unknown'
   /** What it is when it is a clone: of which application, whether it can reach the outside, and until when. */
   readonly clone: { readonly of: string; readonly isolated: boolean; readonly expires_at: string } | null
+  /** What is to be known of it although it serves: that it went back by itself. Null where there is nothing. */
+  readonly notice: string | null
   readonly services: readonly ServiceLine[]
 }
 
@@ -162,6 +165,7 @@ export async function listApps(appliance: Appliance): Promise<readonly AppLine[]
         url: publicUrl(appliance, app),
         state,
         clone: cloneOf(appliance, app),
+        notice: noticeOf(record),
         services,
       }
     }),
@@ -171,6 +175,11 @@ export async function listApps(appliance: Appliance): Promise<readonly AppLine[]
 function cloneOf({ config }: Appliance, app: string): AppLine['clone'] {
   const clone = config.applications[app]?.clone
   return clone ? { of: clone.app, isolated: !clone.allowOutside, expires_at: clone.expiresAt } : null
+}
+
+function noticeOf({ takenBack }: AppRecord): string | null {
+  if (!takenBack?.byItself) return null
+  return `${takenBack.version} was taken back by itself at ${takenBack.at}: ${takenBack.why}`
 }
 
 async function serviceLine(

@@ -7,6 +7,7 @@ import { resumeOperation } from '@caretaker/steps/runner.ts'
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import { appFolders } from './app-files.ts'
 import { readAppRecord } from './app-records.ts'
+import { listUpdates } from './app-updates.ts'
 import { runnerFor } from './appliance.ts'
 import { listCloneNames } from './clone-records.ts'
 import { returnFromCrashLoop } from './crash-loop-return.ts'
@@ -237,13 +238,21 @@ describe('the way back after it', () => {
     await lab.apps['shop']?.release('2', two)
     expect(await update()).toMatchObject({ exit_code: 0 })
     await lab.get('shop', '/newer', 'POST')
-    const result = await returnFromCrashLoop(await lab.open(), 'shop', never)
+    const result = await returnFromCrashLoop(await lab.open(), 'shop', 'it is jammed', never)
     expect(result).toMatchObject({ outcome: 'done' })
     expect((await record()).releaseId).toMatch(/^1-/)
     expect(await files()).toEqual(['letter', 'migrated', 'newer'])
+    const { releases } = await showHistory(await appliance(), 'shop')
+    expect(releases.at(-1)).toMatchObject({ kind: 'rollback', why: 'it is jammed' })
+    const [line] = (await status(await appliance(), process.pid)).apps
+    expect(line?.notice).toMatch(/^2 was taken back by itself .*it is jammed/)
+    // Nobody takes it again but a person.
+    const [offered] = await listUpdates(await appliance(), never)
+    expect(offered).toMatchObject({ state: 'refused', why: expect.stringContaining('it is jammed') })
     // What went back is not watched, and what is watched no more is left alone.
-    expect(await returnFromCrashLoop(await lab.open(), 'shop', never)).toBeUndefined()
+    expect(await returnFromCrashLoop(await lab.open(), 'shop', 'it is jammed', never)).toBeUndefined()
     expect(await back()).toMatchObject({ exit_code: 0, from: '1', to: '2' })
+    expect((await status(await appliance(), process.pid)).apps).toMatchObject([{ notice: null }])
   })
 })
 
@@ -300,6 +309,9 @@ describe('a release that migrates nothing', () => {
       expect(await update()).toMatchObject({ exit_code: 4 })
       expect([...new Set((await load.stop()).statuses)]).toEqual([200])
       expect(await services()).toEqual(['postgres a running', 'web a running', 'worker a running'])
+      expect(await listUpdates(await appliance(), never)).toMatchObject([
+        { state: 'refused', why: expect.stringContaining('its update was taken back: ') },
+      ])
     },
   )
 })

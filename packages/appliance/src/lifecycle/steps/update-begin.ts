@@ -39,7 +39,14 @@ export const updateBegin = (appliance: Appliance) =>
       // The old release has proved itself on data that is the same.
       if (await appliance.storage.hasUnit(app))
         await appliance.storage.removeSnapshot(app, snapshotBefore(updating))
-      await updateAppRecord(appliance.ports.files, appliance.folders.apps, app, { updating: undefined })
+      const { files, clock } = appliance.ports
+      const { kind, to: releaseId, toVersion: version } = updating as Updating
+      const at = clock.now().toISOString()
+      const takenBack = { releaseId, version, at, why: 'its update was taken back', byItself: false }
+      await updateAppRecord(files, appliance.folders.apps, app, {
+        updating: undefined,
+        ...(kind === 'update' ? { takenBack } : {}),
+      })
       await refreshGateway(appliance).catch(() => undefined)
     },
     timeoutMs: MINUTE_MS,

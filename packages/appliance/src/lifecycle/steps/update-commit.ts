@@ -48,6 +48,7 @@ export const updateCommit = (appliance: Appliance) =>
         migration_log: updating?.migrated ?? [],
         snapshot,
         ...(updating?.noRehearsal === undefined ? {} : { no_rehearsal: updating.noRehearsal }),
+        ...(updating?.because === undefined ? {} : { why: updating.because }),
         ...actor,
         duration_ms: updating ? Math.max(0, now.getTime() - Date.parse(updating.since)) : 0,
       }
@@ -61,6 +62,7 @@ export const updateCommit = (appliance: Appliance) =>
         stopped: false,
         updating: undefined,
         previous: previousOf(record, from, snapshot),
+        takenBack: kind === 'rollback' ? goneBackFrom(entry, updating, actor.user) : undefined,
         watchedUntil: watchMs > 0 ? new Date(now.getTime() + watchMs).toISOString() : undefined,
       })
     },
@@ -71,4 +73,16 @@ export const updateCommit = (appliance: Appliance) =>
 function previousOf(record: AppRecord, from: string, snapshot: string | null): AppRecord['previous'] {
   if (record.releaseId !== from || !record.pinned) return record.previous
   return { releaseId: from, pinned: record.pinned, ...(snapshot === null ? {} : { snapshot }) }
+}
+
+/** The release that did not hold, or that a person did not want. */
+function goneBackFrom(
+  { at, from }: HistoryEntry,
+  updating: AppRecord['updating'],
+  user: string,
+): AppRecord['takenBack'] {
+  if (from === null || !updating) return undefined
+  const { because, fromVersion: version } = updating
+  const why = because ?? `${user} took it back`
+  return { releaseId: from, version, at, why, byItself: because !== undefined }
 }
