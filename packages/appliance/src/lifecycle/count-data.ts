@@ -3,16 +3,22 @@ import { type DatabaseAddress, quoteIdentifier } from '@caretaker/ports/database
 import type { Files } from '@caretaker/ports/files.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 
+/** What is known of one table: its rows, counted, and a digest of them all, in whatever order they lie. */
+export interface TableCount {
+  readonly rows: number
+  readonly digest: string
+}
+
 /** How much an application holds. */
 export interface DataCount {
-  /** Table (schema.name) → rows, counted. */
-  readonly tables: Readonly<Record<string, number>>
+  /** By table (schema.name). */
+  readonly tables: Readonly<Record<string, TableCount>>
   readonly files: number
 }
 
 /** What there is now beyond what there was then. */
 export interface DataLoss {
-  /** Tables whose number of rows differs, or that only one of the two has; null where it is not there. */
+  /** Tables whose rows differ, equal numbers too, or that only one of the two has; null where it is not there. */
   readonly tables: readonly {
     readonly table: string
     readonly now: number | null
@@ -21,7 +27,7 @@ export interface DataLoss {
   readonly files: { readonly now: number; readonly before: number }
 }
 
-/** Counts every row of every table of people and every file below a folder. */
+/** Counts and digests every row of every table of people and every file below a folder. */
 export async function countData(
   { databases, files }: Pick<Ports, 'databases' | 'files'>,
   address: DatabaseAddress | undefined,
@@ -34,11 +40,13 @@ export async function countData(
            WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
              AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1, 2`,
         )
-        const counted: Record<string, number> = {}
+        const counted: Record<string, TableCount> = {}
         for (const { schema, name } of found) {
           const table = `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
-          const [row] = await session.query<{ rows: string }>(`SELECT count(*) AS rows FROM ${table}`)
-          counted[`${schema}.${name}`] = Number(row?.rows)
+          const [row] = await session.query<{ rows: string; digest: string }>(
+            `SELECT count(*) AS rows, coalesce(sum(hashtextextended((t.*)::text, 0)), 0)::text AS digest FROM ${table} t`,
+          )
+          counted[`${schema}.${name}`] = { rows: Number(row?.rows), digest: row?.digest ?? '' }
         }
         return counted
       })
@@ -53,14 +61,19 @@ async function countFiles(files: Pick<Files, 'list'>, folder: string): Promise<n
   return count
 }
 
-/** What would be lost by going from `now` to `before`, as far as counts tell. Pure. */
+/**
+ * What would be lost by going from `now` to `before`, as far as counts and digests tell. A table without rows that was
+ * not there before holds nothing to lose. Pure.
+ */
 export function lossOf(now: DataCount, before: DataCount): DataLoss {
   const names = [...new Set([...Object.keys(now.tables), ...Object.keys(before.tables)])]
   const tables = names
     .toSorted((a, b) => (a < b ? -1 : 1))
     .flatMap((table) => {
-      const entry = { table, now: now.tables[table] ?? null, before: before.tables[table] ?? null }
-      return entry.now === entry.before ? [] : [entry]
+      const [is, was] = [now.tables[table], before.tables[table]]
+      const isSame = is?.digest === was?.digest && is?.rows === was?.rows
+      if (isSame || (was === undefined && is?.rows === 0)) return []
+      return [{ table, now: is?.rows ?? null, before: was?.rows ?? null }]
     })
   return { tables, files: { now: now.files, before: before.files } }
 }
@@ -74,12 +87,13 @@ export function sayLoss({ tables, files }: DataLoss): string {
         ? `the table ${table} with ${now} rows`
         : now === null
           ? `(the table ${table} comes back with ${before} rows)`
-          : `${table}: ${now} rows now, ${before} then`,
+          : now === before
+            ? `${table}: ${now} rows now and then, not the same ones`
+            : `${table}: ${now} rows now, ${before} then`,
     )
   const more = tables.length > 20 ? [`${tables.length - 20} more tables`] : []
   const ofFiles = files.now === files.before ? [] : [`files: ${files.now} now, ${files.before} then`]
   const all = [...ofTables, ...more, ...ofFiles]
-  return all.length === 0
-    ? 'all counts are equal; what was changed in place is lost all the same'
-    : all.join('; ')
+  const counted = all.length === 0 ? 'all counts are equal' : all.join('; ')
+  return `${counted}; what was changed in place is lost all the same`
 }

@@ -180,9 +180,11 @@ describe('the way back after it', () => {
       code: 'UPDATE_REFUSED',
       why: expect.stringContaining('no release is known'),
     })
+    await sql("CREATE TABLE note AS SELECT 'as written' AS message")
     await lab.apps['shop']?.release('2')
     expect(await update()).toMatchObject({ exit_code: 0 })
     await sql("INSERT INTO sale (what) VALUES ('three')")
+    await sql("UPDATE note SET message = 'edited'")
     await lab.get('shop', '/newer', 'POST')
     await expect(back()).rejects.toMatchObject({
       code: 'UPDATE_REFUSED',
@@ -198,6 +200,7 @@ describe('the way back after it', () => {
 
     const options = { app: 'shop', withData: true, confirm: 'shop' }
     const shown = await previewRollback(await lab.open(), options, never)
+    expect(shown.loss?.tables).toContainEqual({ table: 'public.note', now: 1, before: 1 })
     const report = await back(options)
     expect(report).toMatchObject({ exit_code: 0, from: '2', to: '1' })
     expect(report.loss).toEqual(shown.loss)
