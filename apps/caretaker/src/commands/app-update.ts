@@ -1,3 +1,4 @@
+import { type DataLoss, sayLoss } from '@caretaker/appliance/lifecycle/count-data.ts'
 import type { AppHistory } from '@caretaker/appliance/lifecycle/show-history.ts'
 import type { ChangeReport } from '@caretaker/appliance/lifecycle/update-app.ts'
 import { formatDuration } from '@caretaker/kernel/time.ts'
@@ -27,7 +28,7 @@ const CHANGE: readonly FieldDoc[] = [
   ['exit_code', 'number', '0 done, 1 nothing was changed, 4 taken back, 5 neither done nor taken back'],
 ]
 
-type ReportOrPlan = ChangeReport & { plan?: readonly Preview[] }
+type ReportOrPlan = ChangeReport & { plan?: readonly Preview[]; loss?: DataLoss | null }
 
 export const appUpdate: CommandDefinition = {
   name: 'app update',
@@ -126,7 +127,7 @@ export const appRollback: CommandDefinition = {
     [
       'loss',
       'object or null',
-      'what there was beyond what came back: tables (table, now, before), files (now, before)',
+      'what there was beyond what came back: tables (table, now, before; equal numbers: not the same rows), files (now, before)',
     ],
   ],
   dryRunOutput: [...PLAN, ['loss', 'object or null', 'what would be lost; null where the data stays']],
@@ -144,9 +145,15 @@ export const appRollback: CommandDefinition = {
     return { data: report, exitCode: report.exit_code }
   },
   render: (data: ReportOrPlan, style: Style) =>
-    data.plan ? renderPreviews(data.plan, style) : renderChange(data, style),
+    data.plan
+      ? `${renderPreviews(data.plan, style)}${lossLine('Would be gone', data.loss)}`
+      : `${renderChange(data, style)}${data.exit_code === 0 ? lossLine('Is gone', data.loss) : ''}`,
   problems: problemsOf,
 }
+
+/** What going back loses, as a line of its own; nothing where the data stays. */
+const lossLine = (verb: string, loss: DataLoss | null | undefined) =>
+  loss ? `\n${verb}: ${sayLoss(loss)}.` : ''
 
 export function renderChange(report: ChangeReport, style: Style): string {
   const { app, from, to, exit_code } = report

@@ -1,0 +1,17 @@
+import { expect, it } from 'vitest'
+import { PLAIN, type Style } from '../cli/style.ts'
+import { appRollback } from './app-update.ts'
+
+const render = (data: object) => (appRollback.render as (data: object, style: Style) => string)(data, PLAIN)
+const loss = { tables: [{ table: 'public.entry', now: 3, before: 2 }], files: { now: 4, before: 4 } }
+const done = { nothing_to_do: false, app: 'guestbook', from: 'v2', to: 'v1', exit_code: 0 }
+
+it('a way back says in words what it loses: in its dry run, and when it was done', () => {
+  const words = 'public.entry: 3 rows now, 2 then; what was changed in place is lost all the same.'
+  expect(render({ plan: [], loss })).toContain(`Would be gone: ${words}`)
+  expect(render({ ...done, loss })).toContain(`Is gone: ${words}`)
+})
+
+it('where the data stays, nothing is said to be lost', () => {
+  expect(render({ ...done, loss: null })).not.toContain('gone')
+})
