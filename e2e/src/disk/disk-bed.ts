@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { appendFile, chmod, mkdir, mkdtemp, open, readdir, rm, statfs, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeTinyApp } from '@caretaker/appliance/lifecycle/testing/tiny-app.fixture.ts'
+import { makeTinyApp, type TinyApp } from '@caretaker/appliance/lifecycle/testing/tiny-app.fixture.ts'
 import { type DaemonProcess, type TestAppliance, testAppliance } from '../support/appliance.ts'
 
 /** Room for the programs as well: they are copied into the state folder where only root may enter the checkout. */
@@ -13,7 +13,7 @@ const DISK_MIB = 700
 export interface DiskBed extends AsyncDisposable {
   readonly appliance: TestAppliance
   readonly daemon: DaemonProcess
-  readonly shop: { readonly folder: string }
+  readonly shop: TinyApp
   /** Fills the disk until not one byte more can be written, leaving `leaveMib` (default: none). */
   fill(leaveMib?: number): Promise<void>
   /** Gives back what {@link fill} took. */

@@ -9,6 +9,7 @@ import { UpKeeper } from '@caretaker/appliance/lifecycle/keep-up.ts'
 import { type OpenedInForce, openForStart, openInForce } from '@caretaker/appliance/lifecycle/open.ts'
 import { keepBallast } from '@caretaker/appliance/lifecycle/state-disk.ts'
 import { showUnconfigured } from '@caretaker/appliance/lifecycle/unconfigured.ts'
+import { hasUnfinishedUpdate } from '@caretaker/appliance/lifecycle/unfinished-update.ts'
 import { up } from '@caretaker/appliance/lifecycle/up.ts'
 import { AppError, isAppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { formatDuration, MINUTE_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
@@ -183,6 +184,12 @@ export class Keeper {
     const nowMs = appliance.ports.clock.monotonicMs()
     await this.#noticeJump()
     await this.#noticeStorage(appliance, nowMs)
+    if (this.#broughtUp && nowMs >= this.#next.up) {
+      // What could not be taken back for want of room or of the engine is tried again.
+      this.#next.up = nowMs + TRY_AGAIN_MS
+      this.#broughtUp = !(await hasUnfinishedUpdate(appliance))
+      if (!this.#broughtUp) this.#next.up = nowMs
+    }
     if (!this.#broughtUp && nowMs >= this.#next.up) {
       this.#next.up = nowMs + TRY_AGAIN_MS
       this.#next.state = 0

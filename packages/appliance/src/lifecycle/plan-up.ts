@@ -41,6 +41,7 @@ import { releaseAsk } from './steps/release-ask.ts'
 import { releasePrepare } from './steps/release-prepare.ts'
 import { releaseProve } from './steps/release-prove.ts'
 import { releaseRetire, releaseStop } from './steps/release-stop.ts'
+import { roomHold } from './steps/room-hold.ts'
 import { secretsRemove } from './steps/secrets-remove.ts'
 import { serviceStart } from './steps/service-start.ts'
 import { snapshotTake } from './steps/snapshot-take.ts'
@@ -81,6 +82,7 @@ export function applianceSteps(appliance: Appliance): StepRegistry {
     serviceStop(appliance),
     updateBegin(appliance),
     gatewayHold(appliance),
+    roomHold(appliance),
     gatewayRelease(appliance),
     releaseStop(appliance),
     releaseRetire(appliance),

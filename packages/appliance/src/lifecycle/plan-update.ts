@@ -12,6 +12,7 @@ import { gatewayRoute } from './steps/gateway-route.ts'
 import { databaseCreate } from './steps/postgres.ts'
 import { releaseProve } from './steps/release-prove.ts'
 import { releaseRetire, releaseStop } from './steps/release-stop.ts'
+import { roomHold } from './steps/room-hold.ts'
 import { serviceStart } from './steps/service-start.ts'
 import { snapshotTake } from './steps/snapshot-take.ts'
 import { snapshotsTidy } from './steps/snapshots-expire.ts'
@@ -106,6 +107,7 @@ function heldSteps(appliance: Appliance, change: Change): readonly PlannedStep[]
   }
   const snapshot = data.kind === 'migrates' ? data.snapshot : null
   return [
+    ...(data.kind === 'migrates' ? [planStep(roomHold(appliance), { app }, app)] : []),
     planStep(gatewayHold(appliance), { app, limitMs, drainMs: DRAIN_MS }, app),
     planStep(releaseStop(appliance), old, app),
     ...ofData,

@@ -1,6 +1,6 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { listOperations, showOperation } from '@caretaker/steps/operations.ts'
-import { readAppRecord } from './app-records.ts'
+import { listAppRecords, readAppRecord } from './app-records.ts'
 import type { Appliance } from './appliance.ts'
 
 /**
@@ -24,4 +24,13 @@ export async function assertNoUnfinishedUpdate(appliance: Appliance, app: string
       ? `Nothing was deleted. Correct the cause, then try the way back again: caretaker operation undo ${found.operation}`
       : `Nothing was deleted. Look at "caretaker operation list" and "caretaker app show ${app}"`,
   })
+}
+
+/** Whether a change of a release is neither finished nor taken back. A damaged record is said by who needs it. */
+export async function hasUnfinishedUpdate({ ports: { files }, folders }: Appliance): Promise<boolean> {
+  for (const app of await listAppRecords(files, folders.apps)) {
+    const record = await readAppRecord(files, folders.apps, app).catch(() => undefined)
+    if (record?.updating) return true
+  }
+  return false
 }

@@ -1,5 +1,6 @@
 import { type ErrorReport, isAppError } from '@caretaker/kernel/errors.ts'
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
+import { MIB } from '@caretaker/kernel/units.ts'
 import { waitUntil } from '@caretaker/ports/deadline.ts'
 import { listOperations, showOperation } from '@caretaker/steps/operations.ts'
 import { type OperationResult, type Runner, resumeOperationLocked } from '@caretaker/steps/runner.ts'
@@ -30,7 +31,10 @@ export async function wayBackAgain(
   return last
 }
 
-/** {@link wayBackAgain} of every change that stopped so before, where the engine answers now. */
+/**
+ * Takes again the way back of every change that was stopped by the loss of the engine or by a full disk, where the engine
+ * answers and there is room now.
+ */
 export async function waysBackAgain(
   appliance: Appliance,
   runner: Runner,
@@ -41,7 +45,7 @@ export async function waysBackAgain(
     const stopped = await stoppedOperation(appliance, app)
     if (stopped === undefined) continue
     const shown = await showOperation(ports.files, stateFolder, stopped)
-    if (!shown || !isEngineLost(shown.progress.errors) || !(await answers(appliance, 0))) continue
+    if (!shown || !(await mayGoOn(appliance, app, shown.progress.errors))) continue
     results.push(await resumeOperationLocked(runner, stopped, 'undo', new AbortController().signal))
   }
   return results
@@ -58,6 +62,25 @@ async function stoppedOperation(
   const operations = await listOperations(ports.files, stateFolder)
   const newest = operations.find((entry) => entry.name === name)
   return newest?.state === 'stopped' ? newest.operation : undefined
+}
+
+async function mayGoOn(appliance: Appliance, app: string, errors: readonly ErrorReport[]): Promise<boolean> {
+  if (isEngineLost(errors)) return answers(appliance, 0)
+  if (!isDiskFull(errors)) return false
+  const { storage } = appliance
+  const { availableBytes } = await storage.space()
+  return availableBytes >= (await storage.copyBytes(app)) + MARGIN_BYTES
+}
+
+/** Room that is worth a try: the start of a Postgres writes a segment of its log (16 MiB) and files. */
+const MARGIN_BYTES = 32 * MIB
+
+/** Postgres says in its own words why it could not start. */
+const NO_SPACE = /no space left on device/i
+function isDiskFull(errors: readonly ErrorReport[]): boolean {
+  const last = errors.at(-1)
+  if (!last) return false
+  return last.code === 'DISK_FULL' || last.code === 'STORAGE_SPACE' || NO_SPACE.test(last.why)
 }
 
 /** What stopped a way back stands last. */

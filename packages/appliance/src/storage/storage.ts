@@ -115,6 +115,16 @@ export interface Storage {
    */
   switchTo(app: string, snapshot: string, keepAs: string): Promise<void>
   /**
+   * Holds the room that {@link Storage.switchTo} will take for its copy, and a little more, so that no writer can fill the
+   * disk up to the point where there is no way back; nothing for instant back ends. Until that call, or `releaseRoom`.
+   * @throws AppError DISK_FULL; then nothing is held
+   */
+  holdRoom(app: string): Promise<void>
+  /** Whether {@link Storage.holdRoom} has held room. */
+  holdsRoom(app: string): Promise<boolean>
+  /** Does not mind when none is held. */
+  releaseRoom(app: string): Promise<void>
+  /**
    * Creates the unit `newUnit` with the content of the snapshot; nothing when it is that already.
    * @throws AppError UNIT_EXISTS, SNAPSHOT_UNKNOWN, SNAPSHOT_DAMAGED
    */

@@ -23,6 +23,7 @@ export interface UnitContext {
  *     ROOT/units/APP/gen-N/{postgres,files/VOLUME}
  *     ROOT/units/APP/unit.json                     since when, and of what it is a copy
  *     ROOT/units/APP/switch.json                   only while a switch is under way
+ *     ROOT/units/APP/room                          zeros: the room that a switch will take, held until then
  *     ROOT/units/APP/snapshots/NAME/snapshot.json  its presence says that the content is complete
  *     ROOT/units/APP/snapshots/NAME/content/…
  *
@@ -34,6 +35,7 @@ export interface UnitPaths {
   readonly current: string
   readonly record: string
   readonly switchRecord: string
+  readonly room: string
   readonly snapshots: string
 }
 
@@ -50,6 +52,7 @@ export function pathsInside(unit: string, app: string): UnitPaths {
     current: `${unit}/current`,
     record: `${unit}/unit.json`,
     switchRecord: `${unit}/switch.json`,
+    room: `${unit}/room`,
     snapshots: `${unit}/snapshots`,
   }
 }

@@ -30,6 +30,7 @@ export async function switchTo(
   keepAs: string,
 ): Promise<void> {
   const { files, records } = context
+  await files.remove(paths.room)
   await settleSwitch(context, paths)
   const kept = await findSnapshot(context, paths, keepAs)
   if (kept?.put_aside_for === snapshot) return

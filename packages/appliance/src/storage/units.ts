@@ -21,6 +21,7 @@ import {
   vanish,
 } from './unit-layout.ts'
 import { findLeftovers, repairLeftovers } from './unit-repair.ts'
+import { holdRoom, releaseRoom } from './unit-room.ts'
 import {
   contentOf,
   copyContent,
@@ -132,6 +133,12 @@ export function createUnitStorage(options: StorageOptions, own: UnitBackend): St
     },
     removeSnapshot: async (app, name) => removeSnapshot(context, unitPaths(root, app), name),
     switchTo: async (app, snapshot, keepAs) => switchTo(context, await existing(app), snapshot, keepAs),
+    async holdRoom(app) {
+      const paths = await existing(app)
+      await holdRoom(context, paths, await own.copyBytes(await generationOf(context, paths)))
+    },
+    holdsRoom: async (app) => (await files.stat(unitPaths(root, app).room)) !== undefined,
+    releaseRoom: async (app) => releaseRoom(context, unitPaths(root, app)),
 
     async writableCopy(app, snapshot, newUnit) {
       const source = await existing(app)

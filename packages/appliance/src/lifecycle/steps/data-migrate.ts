@@ -39,6 +39,7 @@ export const dataMigrate = (appliance: Appliance) =>
       await updateAppRecord(ports.files, folders.apps, app, { updating: { ...updating, migrated: lines } })
     },
     async undo({ app, releaseId, snapshot, failedAs }, _before, { signal }) {
+      await appliance.storage.releaseRoom(app)
       await keepLogs(appliance, app, failedAs)
       const to = { app, releaseId, snapshot, keepAs: failedAs, kind: 'failed' } as const
       await revertData(appliance, to, signal)

@@ -25,12 +25,13 @@ export const snapshotsTidy = (appliance: Appliance) =>
       const older = snapshot === null ? [] : kept.filter((entry) => isOlder(entry, snapshot))
       const over = kept.filter(({ until }) => Date.parse(until) <= nowMs)
       const isKept = snapshot === null || kept.some((entry) => entry.snapshot === snapshot)
-      return isKept && older.length === 0 && over.length === 0
+      return isKept && older.length === 0 && over.length === 0 && !(await appliance.storage.holdsRoom(app))
         ? { state: 'done' }
         : { state: 'needed', before: null }
     },
     async apply({ app, snapshot }) {
       const { ports, folders } = appliance
+      await appliance.storage.releaseRoom(app)
       const { kept = [] } = await readAppRecord(ports.files, folders.apps, app)
       const now = ports.clock.now()
       const since = now.toISOString()

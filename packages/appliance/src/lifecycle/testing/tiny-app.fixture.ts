@@ -30,6 +30,7 @@ export type TinyFault =
   | 'migration-fails-on-letter'
   | 'migration-killed'
   | 'migration-hangs'
+  | 'migration-fills-disk'
   | 'smoke-fails'
   | 'acceptance-fails'
   | 'worker-exits'
@@ -135,7 +136,7 @@ function composeOf(shape: TinyShape): string {
 
 const HEAD = `const BUILT_IN = FAULT_OF_RELEASE
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 
@@ -184,6 +185,14 @@ if (version !== '1') rmSync(join(files, 'letter'), { force: true })
 if (fault() === 'migration-killed') process.kill(process.pid, 'SIGKILL')
 if (fault() === 'migration-fails-on-letter' && hadLetter) fail('duplicate key: letter')
 if (fault() === 'migration-fails') fail('column "price" exists already')
+if (fault() === 'migration-fills-disk') {
+  for (const bytes of [1 << 20, 4096, 1]) {
+    try {
+      for (;;) appendFileSync(join(files, 'heap'), Buffer.alloc(bytes, 1))
+    } catch {}
+  }
+  fail('no space left on device')
+}
 if (fault() === 'migration-hangs') {
   console.log('waiting for a lock')
   await new Promise((resolve) => setTimeout(resolve, 3_600_000))
