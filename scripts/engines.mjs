@@ -1,6 +1,5 @@
 // npm run engines: the tests on the engines of a production machine (containers, btrfs, Caddy, ACME, whole systemd
 // machines). Needs root on Debian; installs what is missing. "npm run engines -- WORD" runs the files with WORD in their path.
-// "--lane containers" or "--lane engines" before it runs one of the two lanes, "--lane none" only installs.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,15 +10,6 @@ import { engineEnvironment, installEngines } from './install-engines.mjs'
 if (process.getuid() !== 0) {
   process.stderr.write('The tests on the engines need root on Debian: sudo npm run engines\n')
   process.exit(1)
-}
-/** Two at once: neither needs what the other one changes on the machine. */
-const LANES = ['containers', 'engines']
-const [isOne, only] = [process.argv[2] === '--lane', process.argv[3]]
-const words = process.argv.slice(isOne ? 4 : 2)
-const chosen = isOne ? LANES.filter((project) => project === only) : LANES
-if (isOne && chosen.length === 0 && only !== 'none') {
-  process.stderr.write(`There is no lane "${only}"; there are ${LANES.join(', ')} and none\n`)
-  process.exit(2)
 }
 await bootstrap()
 await installEngines()
@@ -33,10 +23,15 @@ const env = toolEnvironment({
 /** Runs the files of a project, one after the other. A test that was left out has not passed: on this rung everything runs. */
 async function lane(project) {
   const report = join(folder, `${project}.json`)
-  const args = ['run', '--project', project, '--reporter=default', '--reporter=json', '--passWithNoTests']
+  const words = ['run', '--project', project, '--reporter=default', '--reporter=json', '--passWithNoTests']
   const { code } = await run(
     nodeBinary(),
-    [join(root, 'node_modules/vitest/vitest.mjs'), ...args, `--outputFile.json=${report}`, ...words],
+    [
+      join(root, 'node_modules/vitest/vitest.mjs'),
+      ...words,
+      `--outputFile.json=${report}`,
+      ...process.argv.slice(2),
+    ],
     { env },
   )
   const counted = countTests(report)
@@ -46,7 +41,8 @@ async function lane(project) {
     failed: (counted.failed === 0 && code !== 0 ? 1 : counted.failed) + counted.skipped,
   }
 }
-const lanes = await Promise.all(chosen.map(lane))
+// Two at once: neither needs what the other one changes on the machine.
+const lanes = await Promise.all(['containers', 'engines'].map(lane))
 rmSync(folder, { recursive: true, force: true })
 const sum = (what) => lanes.reduce((total, counted) => total + counted[what], 0)
 process.stdout.write(`\n${sum('passed')} passed, ${sum('failed')} failed\n`)
