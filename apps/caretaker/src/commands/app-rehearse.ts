@@ -12,7 +12,7 @@ import { DRY_RUN, PLAN } from './report-docs.ts'
 
 /** The fields of a verdict, for the documents that hold one. */
 export const REHEARSAL =
-  'id, at, from, to, from_version, to_version, verdict (good or bad), failed (step, summary, error; or null), migrates, steps (step, summary, state, duration_ms), migration_ms, duration_ms, watched_ms, isolated, operation, user, via'
+  'id, at, from, to, settings (tells what the config said of it), from_version, to_version, verdict (good or bad), failed (step, summary, error; or null), migrates, steps (step, summary, state, duration_ms), migration_ms, duration_ms, watched_ms, isolated, operation, user, via'
 
 type ReportOrPlan = RehearsalReport & { plan?: readonly Preview[] }
 

@@ -54,6 +54,12 @@ it('says what runs, what the source holds and since when, whether it is ready, a
   expect(second?.since).not.toBe(first?.since)
   expect(await rehearse()).toMatchObject({ exit_code: 0 })
   expect(await look()).toMatchObject({ state: 'ready', next: 'caretaker app update shop' })
+  // It is ready with the settings that it was rehearsed with.
+  const environment = ['applications', 'shop', 'environment']
+  await lab.configure(environment, { GREETING: 'good bye' })
+  expect(await look()).toMatchObject({ state: 'available', why: expect.stringContaining('other settings') })
+  await lab.configure(environment, undefined)
+  expect(await look()).toMatchObject({ state: 'ready' })
 }, 300_000)
 
 it('takes nothing by itself unless that is switched on, and then only what was known long enough', async () => {

@@ -4,7 +4,7 @@ import { formatDuration } from '@caretaker/kernel/time.ts'
 import { ownApplications } from '../config/clone.ts'
 import type { Appliance } from './appliance.ts'
 import { type RunningApp, runningApp, underLock } from './change-release.ts'
-import { type Rehearsal, readRehearsals, readyUntil, verdictOn } from './rehearsals.ts'
+import { type Rehearsal, readRehearsals, readyUntil, settingsOf, verdictOn } from './rehearsals.ts'
 import { readStateFile, writeStateFile } from './state-file.ts'
 import { type UpdateTarget, updateTarget } from './update-target.ts'
 
@@ -74,7 +74,7 @@ export async function listUpdatesLocked(
 }
 
 async function compared(
-  { ports, stateFolder }: Appliance,
+  { ports, stateFolder, config }: Appliance,
   app: string,
   running: RunningApp,
   target: UpdateTarget,
@@ -86,7 +86,8 @@ async function compared(
     return { ...head, state: 'up-to-date', since: null, why: null, next: null, rehearsal: null }
   const rehearsals = await readRehearsals(ports.files, stateFolder, app)
   const rehearsal = verdictOn(rehearsals, { from: releaseId, to: target.releaseId })
-  const until = readyUntil(rehearsal, ports.clock.now())
+  const settings = settingsOf(config, app)
+  const until = readyUntil(rehearsal, { now: ports.clock.now(), settings })
   const update = `caretaker app update ${app}`
   const again = `caretaker app rehearse ${app}`
   const { takenBack } = running.record
@@ -100,12 +101,14 @@ async function compared(
     const why = `rehearsed ${rehearsal.at}: ${migration}`
     return { ...head, state: 'ready', since, why, next: update, rehearsal }
   }
-  if (rehearsal?.failed) {
+  const isOther = rehearsal !== undefined && rehearsal.settings !== settings
+  if (rehearsal?.failed && !isOther) {
     const { summary, error } = rehearsal.failed
     const why = `its rehearsal failed at "${summary}": ${error.why}`
     return { ...head, state: 'refused', since, why, next: again, rehearsal }
   }
-  const why = rehearsal ? `its rehearsal of ${rehearsal.at} is too old` : 'it was not rehearsed'
+  const old = isOther ? 'was with other settings of the config' : 'is too old'
+  const why = rehearsal ? `its rehearsal of ${rehearsal.at} ${old}` : 'it was not rehearsed'
   return { ...head, state: 'available', since, why, next: again, rehearsal: rehearsal ?? null }
 }
 

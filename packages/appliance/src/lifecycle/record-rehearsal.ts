@@ -6,7 +6,7 @@ import { readAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
 import type { Appliance } from './appliance.ts'
 import { judgeRehearsal } from './judge-rehearsal.ts'
-import { appendRehearsal, type Rehearsal, readRehearsals, rehearsalLogs } from './rehearsals.ts'
+import { appendRehearsal, type Rehearsal, readRehearsals, rehearsalLogs, settingsOf } from './rehearsals.ts'
 import { instantName } from './release-history.ts'
 import type { UpdateTarget } from './update-target.ts'
 
@@ -79,6 +79,7 @@ export async function recordRehearsal(
     at: ports.clock.now().toISOString(),
     from,
     to: target.releaseId,
+    settings: settingsOf(appliance.config, app),
     from_version: application.version,
     to_version: target.application.version,
     migrates,

@@ -1,7 +1,10 @@
+import { createHmac } from 'node:crypto'
 import { join } from 'node:path'
 import type { ErrorReport } from '@caretaker/kernel/errors.ts'
+import { canonicalJson } from '@caretaker/kernel/json.ts'
 import { DAY_MS } from '@caretaker/kernel/time.ts'
 import type { Files } from '@caretaker/ports/files.ts'
+import type { Config } from '../config/config.ts'
 import type { Appliance } from './appliance.ts'
 import { appendJsonLine, readJsonLines } from './json-lines.ts'
 
@@ -26,6 +29,8 @@ export interface Rehearsal {
   /** Release ids: the verdict holds for exactly this pair. */
   readonly from: string
   readonly to: string
+  /** Tells what the config said of the application; a verdict holds for no other (see {@link settingsOf}). */
+  readonly settings: string
   readonly from_version: string
   readonly to_version: string
   readonly verdict: 'good' | 'bad'
@@ -84,21 +89,36 @@ export function verdictOn(
   return rehearsals.findLast((entry) => entry.from === from && entry.to === to)
 }
 
+/**
+ * A fingerprint of all in the config that an application is run with on a clone as in production. Keyed: it is shown, and
+ * settings may be easy to guess. Of secrets the names alone, as a clone has others.
+ */
+export function settingsOf({ keys, ...config }: Config, app: string): string {
+  const { environment = {}, secrets = {} } = config.applications[app] ?? {}
+  const { runtime, postgres, identity } = config
+  const names = Object.keys(secrets).toSorted()
+  const text = canonicalJson({ environment, names, runtime, postgres, time_zone: identity.time_zone })
+  return createHmac('sha256', keys.age_identity.reveal()).update(text).digest('hex')
+}
+
 /** Until when a verdict lets an update go on without another rehearsal; undefined when it does not. */
-export function readyUntil(rehearsal: Rehearsal | undefined, now: Date): Date | undefined {
-  if (rehearsal?.verdict !== 'good') return undefined
+export function readyUntil(
+  rehearsal: Rehearsal | undefined,
+  { now, settings }: { readonly now: Date; readonly settings: string },
+): Date | undefined {
+  if (rehearsal?.verdict !== 'good' || rehearsal.settings !== settings) return undefined
   const until = new Date(Date.parse(rehearsal.at) + READY_MS)
   return until > now ? until : undefined
 }
 
 /** The verdict that lets the update of this pair go on without another rehearsal; undefined when there is none. */
 export async function readyRehearsal(
-  { ports, stateFolder }: Pick<Appliance, 'ports' | 'stateFolder'>,
+  { ports, stateFolder, config }: Pick<Appliance, 'ports' | 'stateFolder' | 'config'>,
   app: string,
   pair: ReleasePair,
 ): Promise<Rehearsal | undefined> {
   const found = verdictOn(await readRehearsals(ports.files, stateFolder, app), pair)
-  return readyUntil(found, ports.clock.now()) && found
+  return readyUntil(found, { now: ports.clock.now(), settings: settingsOf(config, app) }) && found
 }
 
 export async function removeRehearsals({ ports, stateFolder }: Appliance, app: string): Promise<void> {

@@ -11,7 +11,7 @@ import type { OpenedAppliance } from './open.ts'
 import type { RehearsalWish } from './plan-rehearsal.ts'
 import { applianceSteps } from './plan-up.ts'
 import { planPreparation, prepareUpdate } from './prepare-update.ts'
-import { type Rehearsal, readyUntil, rehearsalLogs } from './rehearsals.ts'
+import { type Rehearsal, readyUntil, rehearsalLogs, settingsOf } from './rehearsals.ts'
 import { updateTarget } from './update-target.ts'
 
 /** How long a rehearsal watches the services of a release that has passed its tests, unless somebody says otherwise. */
@@ -88,7 +88,7 @@ export async function rehearseLocked(
     ...head,
     nothing_to_do: false,
     rehearsal: rehearsal ?? null,
-    update_ready: updateReady(rehearsal, appliance.ports.clock.now()),
+    update_ready: updateReady(appliance, app, rehearsal),
     logs: rehearsal ? rehearsalLogs(appliance.stateFolder, app, rehearsal.id) : null,
     operations: [...before, result],
     errors: [...(failure ? [failure.toReport()] : []), ...result.errors],
@@ -115,8 +115,12 @@ export async function previewRehearsal(
 }
 
 /** What a verdict allows. */
-export function updateReady(rehearsal: Rehearsal | undefined, now: Date): UpdateReady | null {
-  const until = readyUntil(rehearsal, now)
+function updateReady(
+  { ports, config }: Appliance,
+  app: string,
+  rehearsal: Rehearsal | undefined,
+): UpdateReady | null {
+  const until = readyUntil(rehearsal, { now: ports.clock.now(), settings: settingsOf(config, app) })
   return rehearsal && until ? { from: rehearsal.from, to: rehearsal.to, until: until.toISOString() } : null
 }
 
