@@ -194,7 +194,9 @@ describe('a good release', () => {
 
 it('a bad release comes all the same when a person says why; that stands in history and audit log', async () => {
   await lab.apps['shop']?.release('4', { ...TWO, fault: 'acceptance-fails' })
-  expect(await update({ noRehearsal: 'the tag is known' })).toMatchObject({ exit_code: 0, to: '4' })
+  for (const noRehearsal of ['', ' '])
+    await expect(update({ noRehearsal })).rejects.toMatchObject({ code: 'USAGE', exitCode: 2 })
+  expect(await update({ noRehearsal: 'the tag\nis known' })).toMatchObject({ exit_code: 0, to: '4' })
   const entries = await readReleases(lab.ports.files, lab.stateFolder, 'shop')
   expect(entries.at(-1)).toMatchObject({ version: '4', no_rehearsal: 'the tag is known' })
   expect(await lab.ports.files.readText(join(lab.stateFolder, 'audit.jsonl'))).toContain('the tag is known')

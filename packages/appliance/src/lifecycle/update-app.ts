@@ -7,6 +7,7 @@ import type { OperationResult } from '@caretaker/steps/runner.ts'
 import type { Appliance } from './appliance.ts'
 import { assertApp } from './apps.ts'
 import { type RunningApp, reserveFor, runChange, runningApp, settle, underLock } from './change-release.ts'
+import { givenReason } from './given-reason.ts'
 import type { OpenedAppliance } from './open.ts'
 import { applianceSteps } from './plan-up.ts'
 import { type Change, planChange } from './plan-update.ts'
@@ -47,17 +48,25 @@ export interface ChangeReport {
 /**
  * Brings an application to another release: fetched, built, asked and rehearsed while the old one serves; then code and
  * data change together or not at all. Ends with 4 when it was taken back, with 5 when that failed too.
- * @throws AppError APP_UNKNOWN, UPDATE_REFUSED, STORAGE_SPACE, SOURCE_…, LOCKED: nothing was changed
+ * @throws AppError USAGE, APP_UNKNOWN, UPDATE_REFUSED, STORAGE_SPACE, SOURCE_…, LOCKED: nothing was changed
  */
 export async function updateApp(
   { appliance }: OpenedAppliance,
-  options: UpdateOptions,
+  given: UpdateOptions,
   emit: EmitEvent,
   signal: AbortSignal,
 ): Promise<ChangeReport> {
+  const options = withReason(given)
   const { app } = options
   assertApp(appliance, app)
   return underLock(appliance, `update ${app}`, () => updateLocked(appliance, options, emit, signal))
+}
+
+function withReason<Options extends UpdateOptions>(options: Options): Options {
+  const { noRehearsal } = options
+  return noRehearsal === undefined
+    ? options
+    : { ...options, noRehearsal: givenReason(noRehearsal, '--no-rehearsal') }
 }
 
 /** {@link updateApp} for a caller that holds the lock. */
@@ -126,10 +135,11 @@ export interface UpdatePreview {
  */
 export async function previewUpdate(
   { appliance }: OpenedAppliance,
-  options: UpdateOptions & { readonly build: boolean },
+  given: UpdateOptions & { readonly build: boolean },
   emit: EmitEvent,
   signal: AbortSignal,
 ): Promise<UpdatePreview> {
+  const options = withReason(given)
   const { app, noRehearsal } = options
   assertApp(appliance, app)
   const preview = (plan: Plan, known = appliance) => previewPlan(applianceSteps(known), plan, signal)
