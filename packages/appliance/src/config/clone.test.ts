@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest'
 import { wantedCertificates } from '../certificates/wanted.ts'
-import { type CloneRecord, ownApplications, startedApplications, withClones } from './clone.ts'
+import {
+  type CloneRecord,
+  isCloneHostTaken,
+  ownApplications,
+  startedApplications,
+  withClones,
+} from './clone.ts'
 import { parseConfig } from './parse.ts'
 import { configText } from './testing/fixture.ts'
 
@@ -37,6 +43,18 @@ const secretsOf = (clone: CloneRecord) =>
       ([name, secret]) => [name, secret.reveal()],
     ),
   )
+
+test.each([
+  ['training', 'training', true],
+  ['training', 'mail-training', true],
+  ['mail-training', 'training', true],
+  ['training', 'training-2', false],
+  ['training', 'appliance', true],
+  ['training', 'mail-trial', false],
+])('beside the clone %s the host names of a clone %s: taken %j', (name, wanted, isTaken) => {
+  const known = withClones(config, [{ ...CLONE, name, hosts: [`${name}.example.org`] }])
+  expect(isCloneHostTaken(known, wanted)).toBe(isTaken)
+})
 
 test('a clone is an application with the variables of its origin, at its own host only', () => {
   const { applications } = withClones(config, [CLONE])

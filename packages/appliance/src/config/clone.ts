@@ -71,6 +71,21 @@ export function mailHost({ hosts }: Pick<ApplicationConfig, 'hosts'>): string {
   return `mail-${hosts[0]}`
 }
 
+/** Whether a clone of this name would be met, or its mails be read, at a host name that is somebody's already. */
+export function isCloneHostTaken(
+  { identity, applications }: Pick<Config, 'identity' | 'applications'>,
+  name: string,
+): boolean {
+  const host = `${name}.${identity.domain}`
+  const wanted = [host, mailHost({ hosts: [host] })]
+  const taken = Object.values(applications).flatMap((entry) => [
+    ...entry.hosts,
+    ...entry.aliases,
+    ...(entry.clone ? [mailHost(entry)] : []),
+  ])
+  return [identity.hostname, ...taken].some((known) => wanted.includes(known))
+}
+
 function cloneEntry(config: Config, origin: ApplicationConfig, clone: CloneRecord): ApplicationConfig {
   return {
     source: origin.source,

@@ -120,6 +120,7 @@ it('is refused for a clone, and under a name that is taken; nothing changes', as
   const operations = await lab.operations()
   await expect(clone({ app: 'shop-clone-1' })).rejects.toMatchObject({ code: 'CLONE_REFUSED' })
   await expect(clone({ name: 'shop' })).rejects.toMatchObject({ code: 'APP_EXISTS' })
+  await expect(clone({ name: 'mail-shop-clone-1' })).rejects.toMatchObject({ code: 'APP_EXISTS' })
   await expect(clone({ name: '../x' })).rejects.toMatchObject({ code: 'NAME_INVALID' })
   await expect(clone({ app: 'other' })).rejects.toMatchObject({ code: 'APP_UNKNOWN' })
   expect(await lab.operations()).toEqual(operations)

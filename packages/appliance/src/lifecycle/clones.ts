@@ -6,7 +6,7 @@ import type { EmitEvent } from '@caretaker/steps/events.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { type Preview, previewPlan } from '@caretaker/steps/preview.ts'
 import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
-import { type CloneRecord, withClones } from '../config/clone.ts'
+import { type CloneRecord, isCloneHostTaken, withClones } from '../config/clone.ts'
 import { listAppRecords, readAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
 import { type Appliance, runnerFor } from './appliance.ts'
@@ -235,7 +235,7 @@ async function freeName(appliance: Appliance, app: string, wanted: string | unde
     if (!(await isTaken(appliance, wanted))) return wanted
     throw new AppError('APP_EXISTS', {
       what: `The clone ${wanted} was not made`,
-      why: 'there is an application, a clone, or data or a host name of that name',
+      why: `there is an application, a clone, data or a host name of that name, or of mail-${wanted}, where its mails would be read`,
       next: 'Choose another name ("caretaker clone list" shows the clones)',
     })
   }
@@ -248,11 +248,9 @@ async function freeName(appliance: Appliance, app: string, wanted: string | unde
 
 async function isTaken(appliance: Appliance, name: string): Promise<boolean> {
   const { ports, folders, stateFolder, storage, config } = appliance
-  const host = `${name}.${config.identity.domain}`
   return (
     config.applications[name] !== undefined ||
-    host === config.identity.hostname ||
-    Object.values(config.applications).some(({ hosts, aliases }) => [...hosts, ...aliases].includes(host)) ||
+    isCloneHostTaken(config, name) ||
     (await listCloneNames(ports.files, stateFolder)).includes(name) ||
     (await listAppRecords(ports.files, folders.apps)).includes(name) ||
     (await storage.hasUnit(name))
