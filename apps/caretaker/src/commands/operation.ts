@@ -1,6 +1,6 @@
 import type { OperationSummary } from '@caretaker/steps/operations.ts'
 import type { OperationResult } from '@caretaker/steps/runner.ts'
-import { openInForceFor, surroundingOf } from '../cli/around.ts'
+import { openInForceFor } from '../cli/around.ts'
 import type { Answer, Call, CommandDefinition, FieldDoc } from '../cli/definition.ts'
 import { renderError } from '../cli/render-error.ts'
 import { problemsOfOperation } from '../cli/render-report.ts'
@@ -123,16 +123,14 @@ export const operationUndo: CommandDefinition = {
   ballast: 'all',
   handler: (call) => goOn(call, 'undo'),
   render: renderResult,
-  problems: problemsOfOperation,
+  // Why it had failed is no problem any more.
+  problems: (data: OperationResult) => (data.exit_code === 0 ? [] : problemsOfOperation(data)),
 }
 
 async function goOn(call: Call, wanted: 'resume' | 'undo'): Promise<Answer> {
-  const { resumeOperation } = await import('@caretaker/steps/runner.ts')
-  const { runnerFor } = await import('@caretaker/appliance/lifecycle/appliance.ts')
-  const { applianceSteps } = await import('@caretaker/appliance/lifecycle/plan-up.ts')
+  const { goOnWith } = await import('@caretaker/appliance/lifecycle/go-on.ts')
   const { appliance } = await openInForceFor(call)
-  const runner = runnerFor(surroundingOf(call), applianceSteps(appliance), call.emit)
-  const result = await resumeOperation(runner, call.arguments[0] ?? '', wanted, call.signal)
+  const result = await goOnWith(appliance, call.arguments[0] ?? '', wanted, call.emit, call.signal)
   // Taking back what a person asked to take back is a success.
   const exitCode = wanted === 'undo' && result.outcome === 'undone' ? 0 : result.exit_code
   return { data: { ...result, exit_code: exitCode }, exitCode }

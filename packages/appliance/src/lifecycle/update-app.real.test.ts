@@ -3,16 +3,14 @@ import { join } from 'node:path'
 import { DAY_MS } from '@caretaker/kernel/time.ts'
 import type { OperationEvent } from '@caretaker/steps/events.ts'
 import { listOperations } from '@caretaker/steps/operations.ts'
-import { resumeOperation } from '@caretaker/steps/runner.ts'
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import { appFolders } from './app-files.ts'
 import { readAppRecord } from './app-records.ts'
 import { listUpdates } from './app-updates.ts'
-import { runnerFor } from './appliance.ts'
 import { listCloneNames } from './clone-records.ts'
 import { returnFromCrashLoop } from './crash-loop-return.ts'
 import { expireOfApps } from './expire.ts'
-import { applianceSteps } from './plan-up.ts'
+import { goOnWith } from './go-on.ts'
 import { previewRollback, rollbackApp } from './rollback-app.ts'
 import { showHistory } from './show-history.ts'
 import { status } from './status.ts'
@@ -158,15 +156,14 @@ describe('a release that migrates', () => {
     await expect(update()).rejects.toMatchObject({ code: 'UPDATE_UNFINISHED' })
 
     await lab.apps['shop']?.break('none')
-    const opened = await appliance()
     const [operation] = await listOperations(lab.ports.files, lab.stateFolder)
-    const runner = runnerFor(opened, applianceSteps(opened), quiet)
     const found = (await listOperations(lab.ports.files, lab.stateFolder)).find(
       ({ name }) => name === 'update-shop',
     )
     expect(state.next).toContain(found?.operation ?? operation?.operation)
-    const undone = await resumeOperation(runner, found?.operation ?? '', 'undo', never)
+    const undone = await goOnWith(await appliance(), found?.operation ?? '', 'undo', quiet, never)
     expect(undone).toMatchObject({ outcome: 'undone' })
+    expect(await status(await appliance(), process.pid)).toMatchObject({ state: 'running' })
     await up(await appliance(), { firstStart: false }, quiet, never)
     expect(await files()).toEqual(['letter', 'migrated'])
     expect(await status(await appliance(), process.pid)).toMatchObject({ state: 'running' })
