@@ -3,9 +3,10 @@ import type { RehearsalReport } from '@caretaker/appliance/lifecycle/rehearse.ts
 import { formatDuration } from '@caretaker/kernel/time.ts'
 import type { Preview } from '@caretaker/steps/preview.ts'
 import { openFor } from '../cli/around.ts'
+import { problemsOfChange } from '../cli/change-problems.ts'
 import type { CommandDefinition } from '../cli/definition.ts'
 import { duration } from '../cli/duration.ts'
-import { problemsOf, renderPreviews } from '../cli/render-report.ts'
+import { renderPreviews } from '../cli/render-report.ts'
 import type { Style } from '../cli/style.ts'
 import { table } from '../cli/table.ts'
 import { DRY_RUN, PLAN } from './report-docs.ts'
@@ -70,7 +71,7 @@ export const appRehearse: CommandDefinition = {
   },
   render: (data: ReportOrPlan, style: Style) =>
     data.plan ? renderPreviews(data.plan, style) : renderRehearsal(data, style),
-  problems: problemsOf,
+  problems: problemsOfChange('caretaker app rehearse'),
 }
 
 function renderRehearsal({ nothing_to_do, app, from, to, rehearsal, logs }: RehearsalReport, style: Style) {

@@ -4,9 +4,10 @@ import type { ChangeReport } from '@caretaker/appliance/lifecycle/update-app.ts'
 import { formatDuration } from '@caretaker/kernel/time.ts'
 import type { Preview } from '@caretaker/steps/preview.ts'
 import { openInForceFor, openToChangeFor } from '../cli/around.ts'
+import { problemsOfChange } from '../cli/change-problems.ts'
 import type { Call, CommandDefinition, FieldDoc } from '../cli/definition.ts'
 import { duration } from '../cli/duration.ts'
-import { problemsOf, renderPreviews } from '../cli/render-report.ts'
+import { renderPreviews } from '../cli/render-report.ts'
 import type { Style } from '../cli/style.ts'
 import { table } from '../cli/table.ts'
 import { REHEARSAL } from './app-rehearse.ts'
@@ -92,7 +93,7 @@ export const appUpdate: CommandDefinition = {
   },
   render: (data: ReportOrPlan, style: Style) =>
     data.plan ? `${renderPreviews(data.plan, style)}${expectation(data, style)}` : renderChange(data, style),
-  problems: problemsOf,
+  problems: problemsOfChange('caretaker app update'),
 }
 
 /** What the last rehearsal makes one expect. */
@@ -148,7 +149,7 @@ export const appRollback: CommandDefinition = {
     data.plan
       ? `${renderPreviews(data.plan, style)}${lossLine('Would be gone', data.loss)}`
       : `${renderChange(data, style)}${data.exit_code === 0 ? lossLine('Is gone', data.loss) : ''}`,
-  problems: problemsOf,
+  problems: problemsOfChange('caretaker app rollback'),
 }
 
 /** What going back loses, as a line of its own; nothing where the data stays. */

@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest'
+import { problemsOfChange } from './change-problems.ts'
+
+const FAILED = {
+  code: 'MIGRATION_FAILED',
+  what: 'mail was not migrated',
+  why: 'it said so',
+  next: 'Correct what it complains about, then "caretaker up"',
+  exit_code: 5,
+} as const
+
+it('an update that was taken back names its exit code, what serves, and the command to repeat', () => {
+  const report = { app: 'mail', from: 'v1', errors: [FAILED], exit_code: 4 } as const
+  expect(problemsOfChange('caretaker app update')(report)).toEqual([
+    {
+      ...FAILED,
+      next: 'Correct what it complains about, then "caretaker app update mail"; meanwhile mail runs v1 as before',
+      exit_code: 4,
+    },
+  ])
+})
+
+it('one that was neither done nor taken back keeps its reasons', () => {
+  const report = { app: 'mail', from: 'v1', errors: [FAILED], exit_code: 5 } as const
+  expect(problemsOfChange('caretaker app update')(report)).toEqual([FAILED])
+})
