@@ -62,7 +62,7 @@ export const ERROR_CODES = {
   CONFIG_WRONG_TYPE: entry(2, 'A value of the config is of the wrong type or out of range.'),
   CONFIG_MISSING: entry(2, 'A value that the config must hold is missing.'),
   CONFIG_CONFLICT: entry(2, 'Two values of the config contradict each other.'),
-  CONFIG_NOT_APPLIED: entry(3, 'The config was changed, and what runs does not follow it yet.'),
+  CONFIG_NOT_APPLIED: entry(1, 'The config was changed, and what runs does not follow it yet.'),
   CONFIG_TOO_LARGE: entry(2, 'The config is larger than 128 KiB.'),
   CONFIG_PERMISSIONS: entry(2, 'The config holds secrets and can be read by others.'),
 

@@ -17,19 +17,22 @@ export interface StateReport extends Omit<StatusReport, 'appliance'> {
     readonly domain: string | null
     readonly config_file: string | null
     readonly state_folder: string
+    /** Its file was edited and is not in force yet. */
+    readonly config_changed: boolean
   }
 }
 
 /** The state of the appliance that `open` gives, or why there is none. Changes nothing. */
 export async function reportState(
   around: Surrounding,
-  open: () => Promise<Pick<OpenedInForce, 'appliance' | 'refused'>>,
+  open: () => Promise<Pick<OpenedInForce, 'appliance' | 'refused' | 'isChanged'>>,
   daemonPid: number | undefined,
 ): Promise<StateReport> {
   try {
-    const { appliance, refused } = await open()
+    const { appliance, refused, isChanged } = await open()
     const since = around.ports.clock.now().toISOString()
-    return await status(appliance, daemonPid, refused ? [configProblem(refused, since)] : [])
+    const report = await status(appliance, daemonPid, refused ? [configProblem(refused, since)] : [])
+    return { ...report, appliance: { ...report.appliance, config_changed: isChanged } }
   } catch (error) {
     const reported = toAppError(error)
     if (!/^(CONFIG_|SEAL_|STATE_DAMAGED$)/.test(reported.code)) throw reported
@@ -65,7 +68,13 @@ async function unconfigured(
     until: null,
     serving: false,
     parts: [],
-    appliance: { id: null, domain: null, config_file: at?.file ?? null, state_folder: stateFolder },
+    appliance: {
+      id: null,
+      domain: null,
+      config_file: at?.file ?? null,
+      state_folder: stateFolder,
+      config_changed: false,
+    },
     daemon: { running: daemonPid !== undefined, pid: daemonPid ?? null },
     gateway: {
       running: gateway !== undefined,

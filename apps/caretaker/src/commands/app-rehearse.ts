@@ -107,27 +107,37 @@ export const appUpdates: CommandDefinition = {
       'list',
       'app, state (up-to-date, available, ready, refused or unknown), runs, holds (versions), release, since, why, next, rehearsal',
     ],
+    ['config_changed', 'boolean', 'the config was edited and is not in force yet: an update waits for "up"'],
   ],
   runs: 'daemon',
   async handler(call) {
     const { listUpdates } = await import('@caretaker/appliance/lifecycle/app-updates.ts')
-    const { appliance } = await openFor(call)
-    return { data: { updates: await listUpdates(appliance, call.signal) } }
+    const { appliance, isChanged } = await openFor(call)
+    return { data: { updates: await listUpdates(appliance, call.signal), config_changed: isChanged } }
   },
-  render: ({ updates }: { updates: readonly AppUpdate[] }, style: Style) =>
-    updates.length === 0
-      ? 'No applications. Add one: caretaker app add NAME SOURCE'
-      : table(
-          style,
-          ['APP', 'RUNS', 'SOURCE HOLDS', 'STATE', 'SINCE', 'WHY', 'NEXT'],
-          updates.map((entry) => [
-            entry.app,
-            entry.runs ?? '-',
-            entry.holds ?? '-',
-            entry.state,
-            entry.since ?? '-',
-            entry.why ?? '-',
-            entry.next ?? '-',
-          ]),
-        ),
+  render: (data: { updates: readonly AppUpdate[]; config_changed: boolean }, style: Style) =>
+    [
+      ...(data.config_changed
+        ? [style.warn('The config was changed and is not in force yet: an update waits for "caretaker up".')]
+        : []),
+      renderUpdates(data.updates, style),
+    ].join('\n'),
+}
+
+function renderUpdates(updates: readonly AppUpdate[], style: Style): string {
+  return updates.length === 0
+    ? 'No applications. Add one: caretaker app add NAME SOURCE'
+    : table(
+        style,
+        ['APP', 'RUNS', 'SOURCE HOLDS', 'STATE', 'SINCE', 'WHY', 'NEXT'],
+        updates.map((entry) => [
+          entry.app,
+          entry.runs ?? '-',
+          entry.holds ?? '-',
+          entry.state,
+          entry.since ?? '-',
+          entry.why ?? '-',
+          entry.next ?? '-',
+        ]),
+      )
 }

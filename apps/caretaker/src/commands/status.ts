@@ -33,7 +33,7 @@ export const status: CommandDefinition = {
     [
       'appliance',
       'object',
-      'id, domain, config_file, state_folder; all but the last null while unconfigured',
+      'id, domain, config_file, state_folder, config_changed (edited and not in force yet); the first three null while unconfigured',
     ],
     ['daemon', 'object', 'running, pid'],
     ['gateway', 'object', 'running, pid, address'],
@@ -116,6 +116,9 @@ function renderStatus(report: StateReport, style: Style): string {
         ]
       : []),
     `config   ${report.appliance.config_file ?? 'none'}`,
+    ...(report.appliance.config_changed
+      ? [style.warn('         was changed and is not in force yet: "caretaker up" puts it in force')]
+      : []),
     ...(report.locked_by
       ? [
           `now      ${oneLine(report.locked_by.purpose)} (pid ${report.locked_by.pid}, since ${report.locked_by.since})`,

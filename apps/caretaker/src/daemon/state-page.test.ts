@@ -21,6 +21,7 @@ const REPORT: StateReport = {
     domain: 'example.org',
     config_file: '/etc/a.yml',
     state_folder: '/var/lib/caretaker',
+    config_changed: false,
   },
   daemon: { running: true, pid: 1 },
   gateway: { running: true, pid: 2, address: '0.0.0.0:443' },
@@ -118,7 +119,13 @@ describe('the state page', () => {
   })
 
   it('names the reason while there is no config', () => {
-    const nothing = { id: null, domain: null, config_file: null, state_folder: '/var/lib/caretaker' }
+    const nothing = {
+      id: null,
+      domain: null,
+      config_file: null,
+      state_folder: '/var/lib/caretaker',
+      config_changed: false,
+    }
     const text = page(
       {
         ...REPORT,
