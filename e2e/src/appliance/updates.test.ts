@@ -238,11 +238,12 @@ test('a release that does not stay up soon after its update goes back by itself,
     const answer = await appliance.request('/health', { servername: 'shaky.localhost', headers })
     return answer.status === 200
   })
-  const { releases } = await appliance.json<{ releases: readonly { kind: string }[] }>(
+  const { releases } = await appliance.json<{ releases: readonly { kind: string; why?: string }[] }>(
     'app',
     'history',
     'shaky',
   )
   expect(releases.map(({ kind }) => kind)).toEqual(['start', 'update', 'rollback'])
+  expect(releases.at(-1)?.why).toContain('is in a crash loop')
   await daemon.stop()
 }, 300_000)
