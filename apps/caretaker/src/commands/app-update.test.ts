@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { PLAIN, type Style } from '../cli/style.ts'
-import { appRollback } from './app-update.ts'
+import { appHistory, appRollback } from './app-update.ts'
 
 const render = (data: object) => (appRollback.render as (data: object, style: Style) => string)(data, PLAIN)
 const loss = { tables: [{ table: 'public.entry', now: 3, before: 2 }], files: { now: 4, before: 4 } }
@@ -14,4 +14,18 @@ it('a way back says in words what it loses: in its dry run, and when it was done
 
 it('where the data stays, nothing is said to be lost', () => {
   expect(render({ ...done, loss: null })).not.toContain('gone')
+})
+
+it('the history tells why a release went back by itself', () => {
+  const entry = {
+    at: '2026-11-20T20:00:00.000Z',
+    version: 'v1',
+    kind: 'rollback',
+    duration_ms: 900,
+    user: 'root',
+  }
+  const gone = { ...entry, via: 'daemon', migrated: false, why: 'the service web is in a crash loop' }
+  const show = appHistory.render as (data: object, style: Style) => string
+  const text = show({ app: 'guestbook', releases: [gone], tries: [] }, PLAIN)
+  expect(text).toContain('the service web is in a crash loop')
 })

@@ -176,7 +176,7 @@ export const appHistory: CommandDefinition = {
     [
       'releases',
       'list',
-      'oldest first: id, at, kind (start, update, rollback), release, version, from, pin, compose_hash, lock_hashes, images, migrated, migration_log, snapshot, no_rehearsal (only when a person gave a reason), user, via, duration_ms',
+      'oldest first: id, at, kind (start, update, rollback), release, version, from, pin, compose_hash, lock_hashes, images, migrated, migration_log, snapshot, no_rehearsal (only when a person gave a reason), why (only when it went back by itself), user, via, duration_ms',
     ],
     ['tries', 'list', 'what was not put in force: operation, at, purpose, state, why, user, via'],
   ],
@@ -192,7 +192,7 @@ export const appHistory: CommandDefinition = {
         entry.at,
         entry.version,
         entry.kind,
-        entry.migrated ? 'migrated' : '-',
+        entry.why ?? (entry.migrated ? 'migrated' : '-'),
         `${(entry.duration_ms / 1000).toFixed(1)} s`,
         `${entry.user} (${entry.via})`,
       ]),
