@@ -25,7 +25,7 @@ it('the history tells why a release went back by itself', () => {
     user: 'root',
   }
   const gone = { ...entry, via: 'daemon', migrated: false, why: 'the service web is in a crash loop' }
-  const show = appHistory.render as (data: object, style: Style) => string
-  const text = show({ app: 'guestbook', releases: [gone], tries: [] }, PLAIN)
+  const data = { app: 'guestbook', releases: [gone], tries: [] }
+  const text = (appHistory.render as (data: object, style: Style) => string)(data, PLAIN)
   expect(text).toContain('the service web is in a crash loop')
 })
