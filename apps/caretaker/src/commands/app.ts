@@ -109,7 +109,7 @@ export const appShow: CommandDefinition = {
     ['volumes', 'list', 'name, kind (data or volatile), folder'],
     ['commands', 'list of text', 'shortcuts for "app exec"'],
     ['jobs', 'list', 'name, schedule, missed'],
-    ['snapshots', 'list', 'name, created_at, size_bytes, state'],
+    ['snapshots', 'list', 'name, created_at, size_bytes, state, kept_until (instant or null)'],
     ['notices', 'list of text', 'what a person should know about its compose file'],
   ],
   runs: 'here',

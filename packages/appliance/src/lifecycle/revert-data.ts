@@ -7,6 +7,8 @@ import { emptyVolatile } from './rebuild.ts'
 
 /** How long the state that was left is kept for a person to look at. */
 export const KEPT_DAYS = 7
+/** Failed states of one application that are kept at most: each may be a whole copy of its data. */
+export const KEPT_FAILED = 2
 
 /**
  * Database and files of an application become those of a snapshot again, by switching; what was there is kept,
@@ -52,14 +54,26 @@ export async function keep(appliance: Appliance, app: string, entry: KeptSnapsho
 export const keptLogs = ({ stateFolder }: Appliance, app: string, snapshot: string) =>
   join(stateFolder, 'kept', app, snapshot)
 
-/** Removes the snapshots of an application whose time is over, with their logs. Does not mind what is gone. Gives their names. */
+/** What is not kept any longer: its time is over, or {@link KEPT_FAILED} failed states are younger. Pure. */
+export function keptTooLong(kept: readonly KeptSnapshot[], nowMs: number): readonly KeptSnapshot[] {
+  const failed = kept
+    .filter(({ kind }) => kind === 'failed')
+    .toSorted((a, b) => Date.parse(b.since) - Date.parse(a.since))
+  const surplus = new Set(failed.slice(KEPT_FAILED))
+  return kept.filter((entry) => surplus.has(entry) || Date.parse(entry.until) <= nowMs)
+}
+
+/**
+ * Removes the snapshots of an application that are kept no longer ({@link keptTooLong}), with their logs. Does not mind
+ * what is gone. Gives their names.
+ */
 export async function expireSnapshots(appliance: Appliance, app: string): Promise<readonly string[]> {
   const { ports, folders, storage } = appliance
   const { kept = [], updating } = await readAppRecord(ports.files, folders.apps, app)
   // What is under way may still need them.
   if (updating) return []
   const nowMs = ports.clock.now().getTime()
-  const over = kept.filter(({ until }) => Date.parse(until) <= nowMs)
+  const over = keptTooLong(kept, nowMs)
   for (const { snapshot } of over) {
     if (await storage.hasUnit(app)) await storage.removeSnapshot(app, snapshot)
     await ports.files.remove(keptLogs(appliance, app, snapshot))

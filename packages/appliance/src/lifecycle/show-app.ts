@@ -1,6 +1,7 @@
 import { originOf } from '../config/clone.ts'
 import { listReleases } from '../release/list.ts'
 import { volumeFolder } from './app-files.ts'
+import { readAppRecord } from './app-records.ts'
 import type { Appliance } from './appliance.ts'
 import { assertApp } from './apps.ts'
 import { observeApps } from './observe.ts'
@@ -28,6 +29,8 @@ export interface AppReport {
     readonly created_at: string | null
     readonly size_bytes: number
     readonly state: string
+    /** ISO 8601 instant at which it goes; null: nothing has said when. */
+    readonly kept_until: string | null
   }[]
   readonly notices: readonly string[]
 }
@@ -39,7 +42,8 @@ export async function showApp(appliance: Appliance, app: string): Promise<AppRep
   const lines = await listApps(appliance)
   const loaded = observed?.running
   const snapshots = (await appliance.storage.hasUnit(app)) ? await appliance.storage.listSnapshots(app) : []
-  const { ports, stateFolder, config } = appliance
+  const { ports, stateFolder, folders, config } = appliance
+  const { kept = [] } = await readAppRecord(ports.files, folders.apps, app)
   const releases = await listReleases(ports.files, stateFolder, originOf(config, app))
   return {
     app,
@@ -67,6 +71,7 @@ export async function showApp(appliance: Appliance, app: string): Promise<AppRep
       created_at: snapshot.createdAt?.toISOString() ?? null,
       size_bytes: snapshot.sizeBytes,
       state: snapshot.state,
+      kept_until: kept.find((entry) => entry.snapshot === snapshot.name)?.until ?? null,
     })),
     notices: loaded?.application.notices ?? [],
   }

@@ -12,6 +12,7 @@ import { returnFromCrashLoop } from './crash-loop-return.ts'
 import { expireOfApps } from './expire.ts'
 import { goOnWith } from './go-on.ts'
 import { previewRollback, rollbackApp } from './rollback-app.ts'
+import { showApp } from './show-app.ts'
 import { showHistory } from './show-history.ts'
 import { status } from './status.ts'
 import type { Lab } from './testing/lab.fixture.ts'
@@ -106,6 +107,9 @@ describe('a release that migrates', () => {
       const kept = await snapshots()
       expect(kept).toEqual([expect.stringMatching(/^failed-/)])
       expect((await record()).kept).toMatchObject([{ snapshot: kept[0], kind: 'failed' }])
+      expect((await showApp(await appliance(), 'shop')).snapshots).toMatchObject([
+        { name: kept[0], kept_until: (await record()).kept?.[0]?.until },
+      ])
       expect((await record()).updating).toBeUndefined()
       const content = await (await appliance()).storage.snapshotPath('shop', kept[0] ?? '')
       const made = (await lab.ports.files.list(join(content, 'files', 'files'))) ?? []
