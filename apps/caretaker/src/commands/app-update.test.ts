@@ -29,3 +29,25 @@ it('the history tells why a release went back by itself', () => {
   const text = (appHistory.render as (data: object, style: Style) => string)(data, PLAIN)
   expect(text).toContain('the service web is in a crash loop')
 })
+
+it('the history tells in lines that fit what went back with its data, and why', () => {
+  const by = { user: 'ann', via: 'cli', duration_ms: 1200, migrated: false }
+  const releases = [
+    { ...by, at: '1', version: 'v2', kind: 'update', snapshot: null, no_rehearsal: 'it is urgent' },
+    {
+      ...by,
+      at: '2',
+      version: 'v1',
+      kind: 'rollback',
+      snapshot: 'before-rollback-2',
+      why: 'web ended 5 times',
+    },
+  ]
+  const tries = [{ at: '3', state: 'undone', why: `no\n${'log '.repeat(300)}`, user: 'ann', via: 'cli' }]
+  const data = { app: 'guestbook', releases, tries }
+  const lines = (appHistory.render as (data: object, style: Style) => string)(data, PLAIN).split('\n')
+  expect(lines[1]).toMatch(/v2 +update +- +1\.2 s +ann \(cli\) +not rehearsed: it is urgent$/)
+  expect(lines[2]).toMatch(/v1 +rollback +went back +1\.2 s +ann \(cli\) +web ended 5 times$/)
+  expect(lines[3]).toMatch(/undone .* no log log .*…$/)
+  expect(lines[3]?.length).toBeLessThan(160)
+})

@@ -7,6 +7,7 @@ import { openInForceFor, openToChangeFor } from '../cli/around.ts'
 import { problemsOfChange } from '../cli/change-problems.ts'
 import type { Call, CommandDefinition, FieldDoc } from '../cli/definition.ts'
 import { duration } from '../cli/duration.ts'
+import { oneLine } from '../cli/one-line.ts'
 import { renderPreviews } from '../cli/render-report.ts'
 import type { Style } from '../cli/style.ts'
 import { table } from '../cli/table.ts'
@@ -192,21 +193,33 @@ export const appHistory: CommandDefinition = {
         entry.at,
         entry.version,
         entry.kind,
-        entry.why ?? (entry.migrated ? 'migrated' : '-'),
+        entry.migrated ? 'migrated' : entry.kind === 'rollback' && entry.snapshot ? 'went back' : '-',
         `${(entry.duration_ms / 1000).toFixed(1)} s`,
         `${entry.user} (${entry.via})`,
+        entry.why ?? (entry.no_rehearsal ? `not rehearsed: ${entry.no_rehearsal}` : ''),
       ]),
-      ...data.tries.map((entry) => [
-        entry.at,
+      ...data.tries.map(({ at, state, user, via, why }) => [
+        at,
         '-',
-        entry.state,
-        entry.why,
+        state,
         '-',
-        `${entry.user} (${entry.via})`,
+        '-',
+        `${user} (${via})`,
+        why,
       ]),
-    ].toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1))
+    ]
+      .toSorted(([a = ''], [b = '']) => (a < b ? -1 : 1))
+      .map((row) => row.map((cell, column) => (column === row.length - 1 ? shorten(cell) : cell)))
     return rows.length === 0
       ? `${data.app} has never been put in force.`
-      : table(style, ['WHEN', 'VERSION', 'WHAT', 'DATA', 'TOOK', 'BY'], rows)
+      : table(style, ['WHEN', 'VERSION', 'WHAT', 'DATA', 'TOOK', 'BY', 'WHY'], rows)
   },
+}
+
+/** Characters of a reason in the table; "operation show" and --json have all of it. */
+const REASON_LENGTH = 70
+
+const shorten = (reason: string) => {
+  const line = oneLine(reason)
+  return line.length <= REASON_LENGTH ? line : `${line.slice(0, REASON_LENGTH - 1)}…`
 }
