@@ -199,6 +199,7 @@ export const ERROR_CODES = {
   STATE_DAMAGED: entry(5, 'A file of the state folder is damaged.'),
   STATE_IN_USE: entry(11, 'Another daemon runs on this state folder.'),
   DAEMON_UNREACHABLE: entry(1, 'The daemon does not answer.'),
+  DAEMON_LOST: entry(3, 'The daemon ended in the middle of a command; the next one brings it to an end.'),
   DAEMON_OTHER_VERSION: entry(1, 'The daemon that runs is of another version than the command.'),
   RELEASE_MISSING: entry(10, 'The release of an application that ran is not on this machine.'),
   PROCESS_LEFTOVER: entry(1, 'A process of the appliance runs that nothing remembers.'),

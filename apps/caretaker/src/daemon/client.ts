@@ -53,7 +53,7 @@ export type RemoteLine =
 /**
  * Has the daemon run a command; its events and output are passed on as they come. When `signal` fires the connection is
  * closed, which cancels the operation.
- * @throws AppError what the command threw; DAEMON_UNREACHABLE when the daemon went away meanwhile
+ * @throws AppError what the command threw; DAEMON_LOST when the daemon went away meanwhile
  */
 export async function runRemotely(
   run: string,
@@ -77,23 +77,34 @@ export async function runRemotely(
     }
   } catch (error) {
     if (error instanceof AppError) throw error
-    throw gone(signal.aborted, error)
+    throw connectionEnded(name, signal.aborted, error)
   }
-  throw gone(signal.aborted, undefined)
+  throw connectionEnded(name, signal.aborted, undefined)
 }
 
-function gone(cancelled: boolean, cause: unknown): AppError {
+/** Commands that an interruption takes back, whatever step is under way. */
+const TAKEN_BACK: ReadonlySet<string> = new Set(['app update', 'app rollback'])
+
+/** What it means for a command that the daemon gave no answer: a person has cancelled it, or the daemon has ended. Pure. */
+export function connectionEnded(name: string, cancelled: boolean, cause: unknown): AppError {
+  const isTakenBack = TAKEN_BACK.has(name)
   if (cancelled) {
     return new AppError('CANCELLED', {
       what: 'The command was cancelled',
-      why: 'a person asked for it; the daemon stops after the step under way',
-      next: '"caretaker operation list" shows the operation, "caretaker operation resume ID" goes on',
+      why: isTakenBack
+        ? 'a person asked for it; the daemon takes the change back now, and the release before serves again'
+        : 'a person asked for it; the daemon stops after the step under way',
+      next: isTakenBack
+        ? '"caretaker operation list" shows when it is undone, "caretaker status" what serves'
+        : '"caretaker operation list" shows the operation, "caretaker operation resume ID" goes on',
     })
   }
-  return new AppError('DAEMON_UNREACHABLE', {
+  return new AppError('DAEMON_LOST', {
     what: 'The daemon did not finish the command',
     why: 'the connection to it ended before its answer',
-    next: 'Look at "caretaker logs daemon" and "caretaker status"; an interrupted operation is finished at its next start',
+    next: isTakenBack
+      ? 'The next daemon, or "caretaker up", takes the change back unless it was committed; then "caretaker status" and "caretaker logs daemon"'
+      : 'Look at "caretaker logs daemon" and "caretaker status"; an interrupted operation is finished at its next start',
     cause,
   })
 }
