@@ -16,7 +16,7 @@ export async function assertNoUnfinishedUpdate(appliance: Appliance, app: string
   const operations = await listOperations(ports.files, stateFolder)
   const found = operations.find((entry) => entry.name === name && entry.state !== 'done')
   const shown = found && (await showOperation(ports.files, stateFolder, found.operation))
-  const reasons = (shown?.progress.errors ?? []).map(({ what, why }) => `${what}: ${why}`)
+  const reasons = (shown?.progress.errors ?? []).map(({ what, why }) => `${what}: ${lastWords(why)}`)
   throw new AppError('UPDATE_UNFINISHED', {
     what: `${app} is not started: its change from ${updating.fromVersion} to ${updating.toVersion} is neither finished nor taken back`,
     why: reasons.length === 0 ? 'its journal says no more' : reasons.join('; and on the way back: '),
@@ -33,4 +33,16 @@ export async function hasUnfinishedUpdate({ ports: { files }, folders }: Applian
     if (record?.updating) return true
   }
   return false
+}
+
+/** Characters of one reason beside others; "operation show" has all of it. */
+const REASON_LENGTH = 300
+
+/** The end of a long reason, from the start of a line where that is near: what went wrong stands last in a log. Pure. */
+export function lastWords(reason: string): string {
+  const text = reason.trim()
+  if (text.length <= REASON_LENGTH) return text
+  const end = text.slice(-REASON_LENGTH)
+  const start = end.indexOf('\n')
+  return `… ${start === -1 || start > REASON_LENGTH / 2 ? end : end.slice(start + 1)}`
 }
