@@ -19,7 +19,7 @@ export interface UpdateTarget {
 /**
  * What the source of an application holds now, fetched and pinned. `to` is a branch, tag or commit where the source is
  * git; elsewhere it must be the version that the source holds.
- * @throws AppError SOURCE_…, COMPOSE_…, UPDATE_REFUSED when the source holds another version
+ * @throws AppError SOURCE_…, COMPOSE_…, UPDATE_REFUSED when the source holds another version, or for a clone
  */
 export async function updateTarget(
   appliance: Appliance,
@@ -28,6 +28,7 @@ export async function updateTarget(
   signal: AbortSignal,
 ): Promise<UpdateTarget> {
   const configured = appliance.config.applications[app] as Appliance['config']['applications'][string]
+  refuseClone(app, configured.clone?.app)
   const place = { text: configured.source, baseFolder: dirname(appliance.configFile) }
   const source = parseSource({ ...place, ref: configured.ref })
   const isGit = source.kind === 'git'
@@ -47,4 +48,14 @@ export async function updateTarget(
     application,
     ref: isGit && to !== undefined && to !== configured.ref ? to : undefined,
   }
+}
+
+/** A clone runs what its origin ran: nothing is known of a source of its own. @throws AppError UPDATE_REFUSED */
+export function refuseClone(app: string, origin: string | undefined): void {
+  if (origin === undefined) return
+  throw new AppError('UPDATE_REFUSED', {
+    what: `${app} was not updated`,
+    why: `it is a clone of ${origin}, and a clone keeps the release of its origin`,
+    next: `caretaker app update ${origin}, or to try it on a clone first: caretaker app rehearse ${origin}`,
+  })
 }
