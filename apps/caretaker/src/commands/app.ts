@@ -4,6 +4,7 @@ import type { UpReport } from '@caretaker/appliance/lifecycle/up.ts'
 import type { Preview } from '@caretaker/steps/preview.ts'
 import { openFor, openInForceFor, openToChangeFor } from '../cli/around.ts'
 import type { Call, CommandDefinition } from '../cli/definition.ts'
+import { oneLine } from '../cli/one-line.ts'
 import { problemsOf, renderPreviews, renderReport } from '../cli/render-report.ts'
 import type { Style } from '../cli/style.ts'
 import { table } from '../cli/table.ts'
@@ -122,11 +123,19 @@ export const appShow: CommandDefinition = {
   },
   render: (data: Record<string, unknown>, style: Style) =>
     Object.entries(data)
-      .map(
-        ([key, value]) =>
-          `${style.dim(key.padEnd(10))} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
-      )
+      .map(([key, value]) => `${style.dim(key.padEnd(10))} ${inWords(value)}`)
       .join('\n'),
+}
+
+/** A value for a person: an object by its fields, the entries of a list one below the other. */
+function inWords(value: unknown): string {
+  if (value === null || value === undefined) return '-'
+  if (typeof value !== 'object') return oneLine(`${value as string | number | boolean}`)
+  if (!Array.isArray(value))
+    return Object.entries(value)
+      .flatMap(([key, of]) => (of === null ? [] : [`${key} ${inWords(of)}`]))
+      .join(', ')
+  return value.length === 0 ? '-' : value.map(inWords).join(`\n${' '.repeat(11)}`)
 }
 
 export const appRemove: CommandDefinition = {
