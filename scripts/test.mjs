@@ -40,6 +40,7 @@ try {
       project,
       '--reporter=default',
       '--reporter=json',
+      `--reporter=${join(root, 'scripts/second-try-reporter.mjs')}`,
       `--outputFile.json=${report}`,
     ]
     const { code } = await run(

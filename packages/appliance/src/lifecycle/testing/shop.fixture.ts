@@ -9,7 +9,9 @@ export const SHOP: TinyShape = { database: true, migrates: true, smoke: true, wo
 /** A lab whose {@link SHOP} runs and has data: two rows in the table `sale`, and the file `letter`. */
 export async function openShop(): Promise<Lab> {
   const lab = await openLab({ shop: SHOP })
-  await up((await lab.open()).appliance, { firstStart: false }, () => undefined, new AbortController().signal)
+  const { appliance } = await lab.open()
+  const { errors } = await up(appliance, { firstStart: false }, () => undefined, new AbortController().signal)
+  if (errors.length > 0) throw new Error(`the shop was not started: ${JSON.stringify(errors)}`)
   await shopSql(lab, 'CREATE TABLE sale (id serial PRIMARY KEY, what text)')
   await shopSql(lab, "INSERT INTO sale (what) VALUES ('one'), ('two')")
   await lab.get('shop', '/letter', 'POST')
