@@ -1,4 +1,4 @@
 import { VICTIMS } from './cases.ts'
 import { trySample } from './sample.fixture.ts'
 
-trySample({ runtime: 'process', storage: 'directory' }, VICTIMS, 6)
+trySample({ runtime: 'process', storage: 'directory' }, VICTIMS, 6, process.env)

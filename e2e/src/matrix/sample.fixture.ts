@@ -7,27 +7,34 @@ import { openStage, type Stage, type StageOptions } from './stage.ts'
 import { lineOf } from './tell.ts'
 import { UPDATES } from './updates.ts'
 
-const SEED = Number(process.env['KILL_MATRIX_SEED'] ?? randomInt(2 ** 31))
-/** The one that migrates, and one of the others. */
-const TRIED = [UPDATES[0]!, UPDATES[1 + (SEED % (UPDATES.length - 1))]!]
-
-/** Tries so many cases of the whole matrix, which `npm run kill-matrix -- --all` tries. */
-export function trySample(place: StageOptions, victims: readonly MatrixVictim[], count: number): void {
-  const cases = Number(process.env['KILL_MATRIX_CASES'] ?? count)
+/**
+ * Tries so many cases of the whole matrix, which `npm run kill-matrix -- --all` tries. KILL_MATRIX_CASES and
+ * KILL_MATRIX_SEED of the environment say otherwise.
+ */
+export function trySample(
+  place: StageOptions,
+  victims: readonly MatrixVictim[],
+  count: number,
+  env: NodeJS.ProcessEnv,
+): void {
+  const cases = Number(env['KILL_MATRIX_CASES'] ?? count)
+  const seed = Number(env['KILL_MATRIX_SEED'] ?? randomInt(2 ** 31))
+  // The one that migrates, and one of the others.
+  const updates = [UPDATES[0]!, UPDATES[1 + (seed % (UPDATES.length - 1))]!]
   let stage: Stage
   const references: Reference[] = []
   beforeAll(async () => {
     stage = await openStage(place)
-    for (const update of TRIED) references.push(await referTo(stage, update))
+    for (const update of updates) references.push(await referTo(stage, update))
   }, 900_000)
   afterAll(() => stage?.[Symbol.asyncDispose](), 120_000)
 
-  test(`an update that is killed ends with the old or the new release and all data, ${cases} times (KILL_MATRIX_SEED=${SEED})`, {
+  test(`an update that is killed ends with the old or the new release and all data, ${cases} times (KILL_MATRIX_SEED=${seed})`, {
     timeout: 120_000 + cases * 400_000,
   }, async () => {
     const sample = sampleOf(
       references.flatMap(({ update, steps }) => everyCase(update, steps, victims)),
-      SEED,
+      seed,
       cases,
     )
     expect(sample).toHaveLength(cases)
