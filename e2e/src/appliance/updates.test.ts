@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROOT, type TestAppliance, testAppliance } from '../support/appliance.ts'
+import { dataOf, type GuestbookData } from '../support/guestbook-data.ts'
 import { entriesOf, signOver } from '../support/guestbook-https.ts'
 import { eventually } from '../support/observe.ts'
 import { ownWorkshop, type Workshop } from '../support/people.ts'
@@ -24,48 +25,15 @@ afterAll(async () => {
   await workshop?.[Symbol.asyncDispose]()
 })
 
-/**
- * The schema and a hash over the rows of every table, as the database gives them; without the one that the worker counts
- * anew at each start.
- */
-async function database() {
-  const { stdout } = await appliance.ok(
-    'app',
-    'exec',
-    'guestbook',
-    '--',
-    'node',
-    '--input-type=module',
-    '-e',
-    HASHES,
-  )
-  return JSON.parse(stdout.slice(stdout.indexOf('{'))) as { tables: Record<string, string>; schema: string }
-}
-
-/** {@link database} when the worker has nothing to do any more: the same three times in a row. */
+/** {@link dataOf} it when the worker has nothing to do any more: the same three times in a row. */
 async function whenQuiet() {
-  const seen = [JSON.stringify(await database())]
+  const seen = [JSON.stringify(await dataOf(appliance))]
   await eventually('the worker has done its work', async () => {
-    seen.push(JSON.stringify(await database()))
+    seen.push(JSON.stringify(await dataOf(appliance)))
     return seen.slice(-3).length === 3 && new Set(seen.slice(-3)).size === 1
   })
-  return JSON.parse(seen.at(-1) ?? '') as Awaited<ReturnType<typeof database>>
+  return JSON.parse(seen.at(-1) ?? '') as GuestbookData
 }
-
-const HASHES = `
-import { openPool } from './src/database.mjs'
-const pool = openPool(process.env.DATABASE_URL)
-const names = await pool.query("select tablename from pg_tables where schemaname = 'public' and tablename <> 'daily_counts' order by 1")
-const tables = {}
-for (const { tablename } of names.rows) {
-  const { rows } = await pool.query('select md5(coalesce(string_agg(md5(t::text), $1 order by md5(t::text)), $1)) as hash from "' + tablename + '" t', [''])
-  tables[tablename] = rows[0].hash
-}
-const { rows } = await pool.query("select table_name, column_name, data_type, is_nullable, column_default from information_schema.columns where table_schema = 'public' order by 1, 2")
-const indexes = await pool.query("select indexdef from pg_indexes where schemaname = 'public' and tablename <> 'daily_counts' order by 1")
-console.log(JSON.stringify({ tables, schema: JSON.stringify([rows, indexes.rows]) }))
-await pool.end()
-`
 
 /** Sends numbers one after the other, and requests at a rate, until it is stopped; tells what was acknowledged and what failed. */
 function visitors(perSecond: number) {
@@ -125,7 +93,7 @@ describe.each([
   ['v4', 'that answers 500', 'SMOKE_FAILED'],
   ['v5', 'that is never healthy', 'SERVICE_UNHEALTHY'],
 ])('an update to %s, %s', (to, _what, code) => {
-  test('is taken back: schema and every row are those of before', async () => {
+  test('is taken back: schema, every row and every file are those of before', async () => {
     const before = await whenQuiet()
     const entries = await entriesOf(appliance)
     const ran = await appliance.run(
@@ -140,7 +108,7 @@ describe.each([
     )
     expect(JSON.parse(ran.stdout)).toMatchObject({ exit_code: 4, errors: [{ code }] })
     expect(ran.code).toBe(4)
-    expect(await database()).toEqual(before)
+    expect(await dataOf(appliance)).toEqual(before)
     expect(await entriesOf(appliance)).toEqual(entries)
     expect((await appliance.run('app', 'history', 'guestbook')).stdout).toContain('undone')
   })
