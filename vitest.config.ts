@@ -28,12 +28,6 @@ const LONGEST = [
 /** Begun last. */
 const LAST = ['e2e/src/machine/containers.engine.test.ts']
 
-/**
- * On the machine of CI, which others may load: what fails once and not again, as with a port that somebody took first, does
- * not fail all. `.ci/run` names such tests at its end, for somebody to look at.
- */
-const RETRIES = process.env['CI'] ? 1 : 0
-
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification) => {
@@ -81,7 +75,6 @@ export default defineConfig({
       {
         test: {
           name: 'real',
-          retry: RETRIES,
           include: [
             'packages/*/src/**/*.real.test.ts',
             'apps/*/src/**/*.real.test.ts',
@@ -100,7 +93,6 @@ export default defineConfig({
       {
         test: {
           name: 'containers',
-          retry: RETRIES,
           include: CONTAINERS,
           pool: 'forks',
           fileParallelism: false,
@@ -112,7 +104,6 @@ export default defineConfig({
       {
         test: {
           name: 'engines',
-          retry: RETRIES,
           include: ['packages/*/src/**/*.engine.test.ts', 'e2e/src/**/*.engine.test.ts'],
           exclude: CONTAINERS,
           pool: 'forks',

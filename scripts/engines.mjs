@@ -3,9 +3,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bootstrap, nodeBinary, root, run, toolEnvironment } from './bootstrap.mjs'
-import { countTests } from './counts.mjs'
+import { bootstrap, toolEnvironment } from './bootstrap.mjs'
 import { engineEnvironment, installEngines } from './install-engines.mjs'
+import { tryTests } from './try-tests.mjs'
 
 if (process.getuid() !== 0) {
   process.stderr.write('The tests on the engines need root on Debian: sudo npm run engines\n')
@@ -22,26 +22,15 @@ const env = toolEnvironment({
 })
 /** Runs the files of a project, one after the other. A test that was left out has not passed: on this rung everything runs. */
 async function lane(project) {
-  const report = join(folder, `${project}.json`)
-  const reporters = ['default', 'json', join(root, 'scripts/second-try-reporter.mjs')]
-  const words = ['run', '--project', project, '--passWithNoTests']
-  words.push(...reporters.map((name) => `--reporter=${name}`))
-  const { code } = await run(
-    nodeBinary(),
-    [
-      join(root, 'node_modules/vitest/vitest.mjs'),
-      ...words,
-      `--outputFile.json=${report}`,
-      ...process.argv.slice(2),
-    ],
-    { env },
-  )
-  const counted = countTests(report)
-  return {
-    passed: counted.passed,
-    // A run that breaks outside of a test has failed too.
-    failed: (counted.failed === 0 && code !== 0 ? 1 : counted.failed) + counted.skipped,
-  }
+  const words = process.argv.slice(2)
+  const { passed, failed, skipped } = await tryTests({
+    project,
+    words,
+    env,
+    folder,
+    again: Boolean(env['CI']),
+  })
+  return { passed, failed: failed + skipped }
 }
 // Two at once: neither needs what the other one changes on the machine.
 const lanes = await Promise.all(['containers', 'engines'].map(lane))

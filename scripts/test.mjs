@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bootstrap, nodeBinary, root, run, toolEnvironment } from './bootstrap.mjs'
-import { countTests } from './counts.mjs'
+import { bootstrap, root, run, toolEnvironment } from './bootstrap.mjs'
+import { tryTests } from './try-tests.mjs'
 
 await bootstrap()
 const env = toolEnvironment({ CARETAKER_STATE: '', CARETAKER_CONFIG: '', NO_COLOR: '1' })
@@ -33,26 +33,11 @@ const folder = mkdtempSync(join(tmpdir(), 'caretaker-test-'))
 try {
   // Pure tests share the cores with nothing; what starts processes follows.
   for (const project of ['unit', 'real']) {
-    const report = join(folder, `${project}.json`)
-    const args = [
-      'run',
-      '--project',
-      project,
-      '--reporter=default',
-      '--reporter=json',
-      `--reporter=${join(root, 'scripts/second-try-reporter.mjs')}`,
-      `--outputFile.json=${report}`,
-    ]
-    const { code } = await run(
-      nodeBinary(),
-      [join(root, 'node_modules/vitest/vitest.mjs'), ...args, '--passWithNoTests', ...filters],
-      { env },
-    )
-    const counted = countTests(report)
+    const again = Boolean(env['CI']) && project === 'real'
+    const counted = await tryTests({ project, words: filters, env, folder, again })
     total.passed += counted.passed
+    total.failed += counted.failed
     total.skipped += counted.skipped
-    // A run that breaks outside of a test has failed too.
-    total.failed += counted.failed === 0 && code !== 0 ? 1 : counted.failed
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })
