@@ -5,12 +5,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { canariesInFiles, finderOf } from './canaries.ts'
 import { ownerOf, secretFilesOf, toldInEnvironments, toldOnCommandLines } from './judge.ts'
 import { LEAKY_SECRETS } from './leaky-application.ts'
-import { LEAKS, Life, REGISTRY, SOURCE } from './life.ts'
+import { CLONE, IN_A_URL, LEAKS, Life, REGISTRY, SOURCE } from './life.ts'
 
 let life: Life
 beforeAll(async () => {
   life = await Life.lived()
-})
+}, 600_000)
 afterAll(() => life?.[Symbol.asyncDispose]())
 
 /** Not a password that was replaced: lines of old logs that quote it cannot be told from others. */
@@ -83,6 +83,17 @@ describe('secrets that were planted', () => {
     for (const file of files)
       if (existsSync('/dev/shm')) expect(file).toMatch(/^\/(dev\/shm|run)\/caretaker-/)
     expect(files.filter((file) => existsSync(file))).toEqual([])
+  })
+
+  test('of production are not in a clone, which tells all it has', async () => {
+    const environments = life.watch.seen.filter(({ environment }) => ownerOf(environment) === CLONE)
+    const log = await readFile(join(life.appliance.state, `logs/${CLONE}/web.log`), 'utf8')
+    const places = [log, ...environments.map(({ environment }) => environment)]
+    const known = new Set(places.flatMap((text) => life.finder.in(text)))
+    // What stands in the compose file is no secret.
+    known.delete(IN_A_URL.name)
+    expect([...known].filter((name) => !name.startsWith(`${CLONE}/`))).toEqual([])
+    expect(known).toContain(`${CLONE}/database`)
   })
 
   test('are not in the support bundle, which says what it masked', async () => {

@@ -17,9 +17,11 @@ import { type ProcessWatch, watchProcesses } from './process-watch.ts'
 /** With everything that has to be escaped somewhere. */
 const AWKWARD = `${fresh('awkward')} "quoted" 'single' \\ %41 $HOME <b>&ü/@:`
 export const LEAKS: readonly Leak[] = ['tells', 'unhealthy', 'crashes', 'migration']
+/** A clone of `tells`, with secrets of its own. */
+export const CLONE = 'cloned'
 /** Variables by which a person lets us fetch: ours and the fetching programs', nobody else's. */
 export const REGISTRY: Canary = { name: 'registry token', value: fresh('registry') }
-const IN_A_URL: Canary = { name: 'password in a plain URL', value: fresh('upstream') }
+export const IN_A_URL: Canary = { name: 'password in a plain URL', value: fresh('upstream') }
 export const SOURCE: Canary = { name: 'password in a source URL', value: fresh('source') }
 const VISITOR: Canary = { name: "visitor's token", value: fresh('visitor') }
 
@@ -139,6 +141,12 @@ export class Life implements AsyncDisposable {
   async #liveThrough(): Promise<void> {
     await this.#learnPasswords()
     const daemon = await this.appliance.daemon()
+    // It starts everything first, and holds the lock meanwhile.
+    await eventually(
+      'the daemon has begun',
+      async () => (await this.appliance.run('up')).code !== 11,
+      120_000,
+    )
     for (const leak of LEAKS.filter((name) => name !== 'tells')) {
       const folder = await writeLeakyApplication(join(this.appliance.home, leak), leak, 'plain')
       const added = await this.#run('app', 'add', leak, folder, '--host', `${leak}.localhost`)
@@ -160,6 +168,10 @@ export class Life implements AsyncDisposable {
     await this.#run('service', 'off')
     await this.#crash()
     await this.#run('app', 'rotate-password', 'tells')
+    await this.#learnPasswords()
+    const cloned = await this.#run('app', 'clone', 'tells', '--name', CLONE)
+    expect(cloned.code, cloned.stderr).toBe(0)
+    await this.#run('app', 'exec', CLONE, 'tell')
     await this.#learnPasswords()
     await this.#look()
     await daemon.stop()
@@ -187,6 +199,8 @@ export class Life implements AsyncDisposable {
       'app show tells',
       'logs',
       'logs tells web --lines 1000',
+      `logs ${CLONE} web --lines 1000`,
+      'clone list',
       'config show',
       'doctor',
       'operation list',

@@ -11,7 +11,7 @@ export const cloneMail: CommandDefinition = {
   name: 'clone mail',
   summary: 'Show what a clone wanted to send: no mail leaves it.',
   details:
-    'A clone hands its mail to a sink (SMTP_URL, and port 25 of its own 127.0.0.1), which delivers nothing. Kept are the newest\n500, at most 64 MiB, until the clone ends. The link opens the page of the mails: whoever has it reads them.',
+    'A clone hands its mail to a sink (SMTP_URL, and as processes port 25 of its own 127.0.0.1), which delivers nothing. Kept\nare the newest 500, at most 64 MiB, until the clone ends. The link opens the page of the mails: whoever has it reads them.',
   arguments: [
     { name: 'name', description: 'name of the clone, from "caretaker clone list"' },
     { name: 'mail', description: 'one mail, by its id', optional: true },

@@ -10,6 +10,7 @@ import type { Config } from '../config/config.ts'
 import { storageFolders } from '../config/folders.ts'
 import { createGatewayClient } from '../gateway/client.ts'
 import { type Gateway, type GatewayPaths, gatewayPaths } from '../gateway/gateway.ts'
+import { type CellOptions, createCells } from '../runtime/cells.ts'
 import { createDockerRuntime } from '../runtime/docker/docker-runtime.ts'
 import { createMixedRuntime } from '../runtime/mixed-runtime.ts'
 import { createProcessRuntime } from '../runtime/process-runtime.ts'
@@ -86,7 +87,7 @@ export async function openAppliance(
     configFile,
     folders,
     serviceUser,
-    runtime: await openRuntime(around, config, folders),
+    runtime: await openRuntime(around, config, folders, serviceUser),
     storage: createStorage(config.storage.backend, ports, {
       root: folders.data,
       ...(serviceUser ? { owner: serviceUser } : {}),
@@ -99,18 +100,25 @@ export async function openAppliance(
   }
 }
 
-async function openRuntime(around: Surrounding, config: Config, folders: Folders): Promise<Runtime> {
+async function openRuntime(
+  around: Surrounding,
+  config: Config,
+  folders: Folders,
+  serviceUser: Owner | undefined,
+): Promise<Runtime> {
   const { ports, pid, programs, stateFolder } = around
-  const own = createProcessRuntime(ports, {
-    applianceId: config.id,
-    folder: folders.processes,
-    pid,
-    cells: { program: [programs.node, programs.main, 'cell'], runFolder: folders.run },
-  })
+  const cells: CellOptions = {
+    program: [programs.node, programs.main, 'cell'],
+    runFolder: folders.run,
+    isUsed: async (app) => containers !== undefined && isIn(containers, app),
+  }
+  const placed = { applianceId: config.id, folder: folders.processes }
+  const own = createProcessRuntime(ports, { ...placed, pid, cells })
+  let containers: Runtime | undefined
   const before = config.runtime === 'process' ? await engineBefore(around) : undefined
   if (config.runtime === 'process' && !before) return own
   const { environment } = dockerOptions({ config, programs, stateFolder })
-  const containers = createDockerRuntime(ports, {
+  containers = createDockerRuntime(ports, {
     socket: before?.socket ?? config.docker.socket,
     environment,
     applianceId: config.id,
@@ -118,8 +126,18 @@ async function openRuntime(around: Surrounding, config: Config, folders: Folders
     // No application can have this name.
     secretFolder: join(folders.secrets, '.containers'),
     pid,
+    mail: { cells: createCells(ports, { ...placed, ...cells }), owner: serviceUser },
   })
   return createMixedRuntime(own, containers, config.runtime)
+}
+
+/** Whether something of an application is there; while that cannot be asked, it may be. */
+async function isIn(runtime: Runtime, app: string): Promise<boolean> {
+  try {
+    return (await runtime.list()).some((status) => status.app === app)
+  } catch {
+    return true
+  }
 }
 
 /** A runner over this state folder. `registry` must know the kinds of the plans it is given. */

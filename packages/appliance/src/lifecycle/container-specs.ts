@@ -18,7 +18,7 @@ import type { ServiceImage } from './release-images.ts'
 /** Where a container finds its secrets, as the compose specification says. */
 const SECRETS_FOLDER = '/run/secrets'
 
-/** No mail leaves a clone: nobody takes it there. */
+/** No mail leaves a clone. Where it goes in place of this is known when its network is there. */
 const NO_MAIL = { SMTP_URL: 'smtp://127.0.0.1:25' }
 
 /** Everything the runtime needs to run one service of a prepared release in a container. */

@@ -24,6 +24,8 @@ export interface CellOptions {
   readonly program: readonly [string, ...string[]]
   /** Where its control socket lies: a short path. */
   readonly runFolder: string
+  /** Whether containers of this application need its cell. */
+  readonly isUsed?: (app: string) => Promise<boolean>
 }
 
 export interface CellsOptions extends CellOptions {
@@ -41,8 +43,11 @@ type CellPorts = Pick<Ports, 'files' | 'processes' | 'clock' | 'network'>
 
 /** The cells of clones: made when the first service or command needs one, ended with the last. */
 export interface Cells {
-  /** The cell of a spec, which is made if need be; its ports lead inside from now on. */
-  open(spec: ServiceSpec, isolation: Isolation): Promise<CellStatus>
+  /**
+   * The cell of a spec, which is made if need be; its ports lead inside from now on. An open one takes mail at `mailHost`,
+   * an address of this machine, in place of 127.0.0.1.
+   */
+  open(spec: ServiceSpec, isolation: Isolation, mailHost?: string): Promise<CellStatus>
   /** The cell of a clone as it is; undefined when it has none or it does not answer. */
   status(app: string): Promise<CellStatus | undefined>
   /** Ports of a service that ended lead nowhere any more. */
@@ -151,12 +156,13 @@ export function createCells(ports: CellPorts, options: CellsOptions): Cells {
       return ask(app, 'GET', '/status').catch(() => undefined)
     },
 
-    async open(spec, { ports: wanted, ...isolation }) {
+    async open(spec, { ports: wanted, ...isolation }, mailHost) {
       const { program } = options
-      const order: CellOrder = { ...isolation, program, ...(spec.owner ? { owner: spec.owner } : {}) }
+      const at = mailHost === undefined ? {} : { mailHost }
+      const order: CellOrder = { ...isolation, ...at, program, ...(spec.owner ? { owner: spec.owner } : {}) }
       const { hide, show, open = false } = isolation
       // Another build of the program is no other cell.
-      const orderHash = hashOf({ hide, show, open, owner: spec.owner ?? null })
+      const orderHash = hashOf({ hide, show, open, owner: spec.owner ?? null, ...at })
       const status = (await present(spec.app, orderHash)) ?? (await make(spec, order, orderHash))
       const missing = open ? [] : wanted.filter((port) => !status.ports.includes(port))
       if (missing.length > 0) await ask(spec.app, 'POST', '/open', { ports: missing })
@@ -169,7 +175,9 @@ export function createCells(ports: CellPorts, options: CellsOptions): Cells {
 
     async endUnused(app) {
       const { keepers, others } = await membersOf(app)
-      if (keepers.length > 0 && others === 0) await end(app)
+      if (keepers.length === 0 || others > 0) return
+      if (await options.isUsed?.(app)) return
+      await end(app)
     },
 
     end,

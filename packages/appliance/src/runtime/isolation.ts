@@ -35,6 +35,8 @@ export interface CellOrder extends Pick<Isolation, 'name' | 'hide' | 'show' | 'o
   readonly program: readonly string[]
   /** Who services inside run as; undefined: as the user we are, who is then not root. */
   readonly owner?: Owner
+  /** Address of this machine at which an open one takes mail; 127.0.0.1 unless it is named. */
+  readonly mailHost?: string
 }
 
 /** What the process that keeps a cell answers. */
@@ -42,7 +44,7 @@ export interface CellStatus {
   /** The first process inside, as this machine counts them; undefined of an open one. */
   readonly pid?: number
   readonly ports: readonly number[]
-  /** TCP port of 127.0.0.1, seen from where services run, at which the sink takes mail. */
+  /** TCP port at which the sink takes mail: of 127.0.0.1, seen from where services run, or of the address it was told. */
   readonly smtpPort: number
   /** TCP port of 127.0.0.1 of this machine, with the page of the mails. */
   readonly mailPagePort: number
@@ -52,6 +54,8 @@ export interface CellStatus {
 export const SMTP_PORT = 25
 /** In the folder of the mails: what opens their page, as text. */
 export const MAIL_KEY_FILE = 'key'
+/** Beside it: the port at which an open cell took mail last, as text. */
+export const MAIL_PORT_FILE = 'port'
 
 /** Folders of every machine in which other programs leave sockets, secrets and the homes of people. */
 const OF_OTHERS = ['/run', '/home', '/root']

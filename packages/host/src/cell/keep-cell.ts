@@ -1,17 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import {
   type CellOrder,
   type CellStatus,
   MAIL_KEY_FILE,
+  MAIL_PORT_FILE,
   makeCellCommand,
   SMTP_PORT,
 } from '@caretaker/appliance/runtime/isolation.ts'
 import { LOOPBACK } from '@caretaker/appliance/runtime/runtime.ts'
+import { unlessErrno } from '../errno.ts'
 import { jsonAnswer, type ServedRequest, serveHttp } from '../http-server.ts'
 import { MailBox } from '../mail/mail-box.ts'
 import { serveMailPages } from '../mail/mail-pages.ts'
@@ -41,7 +43,7 @@ export async function keepCell({ socket, order }: CellPlace, signal: AbortSignal
   const box = new MailBox(order.mailFolder)
   const sink = new MailSink(box)
   await using cell = order.open ? openCell(signal) : await closedCell(order, sink, signal)
-  const smtpPort = order.open ? await sink.listen(LOOPBACK) : SMTP_PORT
+  const smtpPort = order.open ? await takeMail(sink, order) : SMTP_PORT
   const { ports } = cell
   let mailPagePort = 0
   const status = (): CellStatus => ({
@@ -110,6 +112,16 @@ async function closedCell(order: CellOrder, sink: MailSink, signal: AbortSignal)
     stop()
     throw error
   }
+}
+
+/** Where it was taken last, if that is to be had: who was told so goes on. */
+async function takeMail(sink: MailSink, { mailHost, mailFolder }: CellOrder): Promise<number> {
+  const file = join(mailFolder, MAIL_PORT_FILE)
+  const last = Number(await unlessErrno(readFile(file, 'utf8'), ['ENOENT'], '0'))
+  const port = await sink.listen(mailHost ?? LOOPBACK, Number.isInteger(last) && last < 65_536 ? last : 0)
+  await rm(file, { force: true })
+  await writeFile(file, `${port}`, { mode: 0o600, flag: 'wx' })
+  return port
 }
 
 /** What opens the page of the mails, as long as this cell is there. */

@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { MAIL_LIMITS } from '@caretaker/appliance/mail/mail.ts'
 import { SMTPServer, type SMTPServerAddress, type SMTPServerDataStream } from 'smtp-server'
+import { isErrno } from '../errno.ts'
 import type { MailBox } from './mail-box.ts'
 
 /** At a time; a clone that opens more waits its turn. */
@@ -44,13 +46,16 @@ export class MailSink {
     connection.resume()
   }
 
-  /** Listens; gives the port. */
-  async listen(host: string): Promise<number> {
+  /** Listens; gives the port, which is `port` where that is to be had. */
+  async listen(host: string, port = 0): Promise<number> {
     const server = this.#server.server
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(0, host, resolve)
-    })
+    try {
+      server.listen(port, host)
+      await once(server, 'listening')
+    } catch (error) {
+      if (port === 0 || !isErrno(error, 'EADDRINUSE')) throw error
+      return this.listen(host)
+    }
     const address = server.address()
     if (address === null || typeof address === 'string') throw new Error('it listens on no TCP port')
     return address.port

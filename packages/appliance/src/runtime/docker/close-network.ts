@@ -42,6 +42,24 @@ export async function sealNetwork(processes: Runner, network: string): Promise<v
   await runToSuccess(processes, iptables('--insert', ...rule))
 }
 
+/**
+ * Lets a sealed network hand its mail to the sink: one port of this machine's address in it. Comes before all other rules,
+ * so that none of a person's keeps it out; nothing where there are no rules to come before. Only root can.
+ * @throws AppError COMMAND_FAILED
+ */
+export async function admitMail(
+  processes: Runner,
+  network: string,
+  sink: { readonly host: string; readonly port: number },
+): Promise<void> {
+  if (!(await keepsRules(processes))) return
+  const to = ['--destination', sink.host, '--protocol', 'tcp', '--dport', String(sink.port)]
+  const rule = ['INPUT', '--in-interface', bridgeName(network), ...to, '--jump', 'ACCEPT']
+  // The seal may have been put before it.
+  await processes.run(iptables('--delete', ...rule))
+  await runToSuccess(processes, iptables('--insert', ...rule))
+}
+
 /** Whether the engine keeps rules here: one that shall not has no chain for us. @throws AppError COMMAND_FAILED */
 async function keepsRules(processes: Runner): Promise<boolean> {
   const list = iptables('--numeric', '--list', CHAIN)
@@ -56,9 +74,13 @@ async function keepsRules(processes: Runner): Promise<boolean> {
   }
 }
 
-/** Takes the rules of {@link closeNetwork} and {@link sealNetwork} out; nothing when there are none. */
+/** Takes out the rules of {@link closeNetwork}, {@link sealNetwork} and {@link admitMail}; nothing when there are none. */
 export async function forgetNetwork(processes: Runner, network: string): Promise<void> {
-  for (const rule of [ruleFor(network), sealFor(network)]) await processes.run(iptables('--delete', ...rule))
+  await processes.run(iptables('--delete', ...ruleFor(network)))
+  const { stdout } = await processes.run(iptables('--list-rules', 'INPUT'))
+  const listed = stdout.split('\n').map((line) => line.trim().split(' '))
+  for (const [, ...rule] of listed.filter((words) => words.includes(bridgeName(network))))
+    await processes.run(iptables('--delete', ...rule))
 }
 
 /** The chain that the engine leaves to the people of the machine. */

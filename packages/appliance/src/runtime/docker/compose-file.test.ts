@@ -30,6 +30,7 @@ const WISH = {
   caller: '7.99',
   busybox: '/usr/bin/busybox',
   secretFile: '/secrets/.containers/shop.web',
+  reaches: ['a' as const],
 }
 
 function serviceIn(wish: Parameters<typeof composeFile>[0]) {
@@ -62,7 +63,7 @@ it('needs nothing before the command when no variable is a secret', () => {
 it('gives a one-off command a name of its own, and not the address of the service', () => {
   const once = { ...WISH, once: { id: 'abc' }, command: ['node', 'count.mjs'] }
   expect(composeFile(once).service).toBe('run-abc')
-  expect(serviceIn(once)).toMatchObject({ networks: { default: {} }, logging: { driver: 'none' } })
+  expect(serviceIn(once)).toMatchObject({ networks: { 'slot-a': {} }, logging: { driver: 'none' } })
 })
 
 it('writes secret variables so that a shell reads exactly them', () => {
@@ -74,14 +75,15 @@ it('takes commands that are texts apart without a shell', () => {
   expect(wordsOf(`node "a b.js" --x='1 2' $HOME`)).toEqual(['node', 'a b.js', '--x=1 2', '$HOME'])
 })
 
-it('lets what all reach make the network of the other slot as the services there call it', () => {
-  const networksOf = (spec: ContainedSpec) => composeFile({ ...WISH, spec }).file as { networks: object }
-  const shared = {
-    ...SPEC,
-    service: 'postgres',
-    container: { ...SPEC.container, reachedByAll: true as const },
-  }
-  const beside = networksOf({ ...SPEC, slot: 'b' }).networks
-  expect(Object.keys(beside)).toEqual(['beside'])
-  expect(networksOf(shared).networks).toEqual({ ...networksOf(SPEC).networks, ...beside })
+it('is in networks that are there, and found by its name in all of them', () => {
+  const { file } = composeFile({ ...WISH, reaches: ['a', 'b'] })
+  expect(file).toMatchObject({
+    networks: {
+      'slot-a': { name: 'caretaker-6a87d439-shop', external: true },
+      'slot-b': { name: 'caretaker-6a87d439-shop_b', external: true },
+    },
+  })
+  expect(serviceIn({ ...WISH, reaches: ['a', 'b'] })).toMatchObject({
+    networks: { 'slot-a': { aliases: ['web'] }, 'slot-b': { aliases: ['web'] } },
+  })
 })

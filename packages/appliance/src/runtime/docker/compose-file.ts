@@ -2,7 +2,6 @@ import { sha256 } from '@caretaker/kernel/json.ts'
 import { Secret } from '@caretaker/kernel/secrets.ts'
 import { KEPT_LOGS, MAX_LOG_BYTES } from '../logs.ts'
 import { type ContainerSpec, type ServiceSpec, type Slot, serviceKey, specHash } from '../runtime.ts'
-import { bridgeName } from './close-network.ts'
 import { enterWords, INSIDE } from './enter.ts'
 
 /** Labels of everything that the engine has of us. Their names are stable: containers outlive the version that made them. */
@@ -19,6 +18,8 @@ export const LABEL = {
   caller: 'caretaker.caller',
   /** Only one-off commands have it. */
   once: 'caretaker.once',
+  /** Only what services of both slots reach has it. */
+  reachedByAll: 'caretaker.reached-by-all',
 } as const
 
 export type ContainedSpec = ServiceSpec & { readonly container: ContainerSpec }
@@ -37,6 +38,10 @@ export interface ContainerWish {
   readonly busybox: string
   /** File on this machine with the variables that hold secrets; undefined when there are none. */
   readonly secretFile: string | undefined
+  /** Of a clone: where it hands in its mail. */
+  readonly mailUrl?: string | undefined
+  /** The slots in whose networks it is, which are there. */
+  readonly reaches: readonly Slot[]
 }
 
 /** Name of the compose project, network included, of an application; the second slot has one of its own. */
@@ -56,13 +61,12 @@ export function containerName(applianceId: string, app: string, service: string,
  * what may run is decided by caretaker: nothing on a data volume that is missing, nothing in the middle of an update.
  */
 export function composeFile(wish: ContainerWish): { readonly service: string; readonly file: object } {
-  const { applianceId, spec, once } = wish
+  const { applianceId, spec, once, reaches } = wish
   const { app, container } = spec
   const project = projectOf(applianceId, app, spec.slot)
   const aliases = once ? {} : { aliases: [spec.service] }
   const service = once ? `run-${once.id}` : spec.service
   const labels = { [LABEL.appliance]: applianceId, [LABEL.app]: app }
-  const reached = networkSlots(spec)
   const volumes = container.volumes.map((volume) => ({ ...volume, engineName: volumeName(project, volume) }))
   const file = {
     name: project,
@@ -80,11 +84,15 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
           [LABEL.stop]: [spec.stop.signal, spec.stop.graceMs, spec.stop.lastSignal].join(' '),
           [LABEL.caller]: wish.caller,
           ...(once ? { [LABEL.once]: 'true' } : {}),
+          ...(container.reachedByAll && !once ? { [LABEL.reachedByAll]: 'true' } : {}),
         },
         entrypoint: [...enterWords(wish.secretFile !== undefined), ...(wish.command ?? spec.command)],
         command: [],
         working_dir: spec.cwd,
-        environment: plainVariables(spec),
+        environment: {
+          ...plainVariables(spec),
+          ...(wish.mailUrl === undefined ? {} : { SMTP_URL: wish.mailUrl }),
+        },
         volumes: [
           ...volumes.map(({ engineName, target, readOnly }) => ({
             type: 'volume',
@@ -100,7 +108,7 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
             bind: { create_host_path: false },
           })),
         ],
-        networks: Object.fromEntries(reached.map((slot) => [NETWORK_KEYS[slot], aliases])),
+        networks: Object.fromEntries(reaches.map((slot) => [`slot-${slot}`, aliases])),
         ...(isKeptIn(spec) ? { dns: [NO_NAME_SERVER] } : {}),
         restart: 'no',
         stop_signal: spec.stop.signal,
@@ -116,10 +124,7 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
       },
     },
     networks: Object.fromEntries(
-      reached.map((slot) => [
-        NETWORK_KEYS[slot],
-        networkNamed(projectOf(applianceId, app, slot), labels, isKeptIn(spec)),
-      ]),
+      reaches.map((slot) => [`slot-${slot}`, { name: projectOf(applianceId, app, slot), external: true }]),
     ),
     volumes: Object.fromEntries(
       volumes.map(({ engineName, folder }) => [
@@ -131,20 +136,8 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
   return { service, file: literally(file) as object }
 }
 
-/** The slots in whose networks a container is: its own, unless all reach it. */
-export const networkSlots = ({ slot = 'a', container }: ContainedSpec): readonly Slot[] =>
-  container.reachedByAll ? ['a', 'b'] : [slot]
-
-/** The compose engine takes a network that another file has made only if it was called the same there. */
-const NETWORK_KEYS = { a: 'default', b: 'beside' } as const satisfies Record<Slot, string>
-
 /** Whether a volume of the engine is one of those of a compose project. */
 export const isVolumeOf = (project: string, engineName: string) => engineName.startsWith(`${project}-`)
-
-function networkNamed(name: string, labels: Readonly<Record<string, string>>, internal: boolean): object {
-  const driver_opts = { 'com.docker.network.bridge.name': bridgeName(name) }
-  return { name, labels, driver_opts, ...(internal ? { internal } : {}) }
-}
 
 /** Whether its network leads nowhere: see {@link ServiceSpec.isolation}. */
 export function isKeptIn({ isolation }: Pick<ServiceSpec, 'isolation'>): boolean {

@@ -7,7 +7,6 @@ import { waitUntil } from '@caretaker/ports/deadline.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import type { CommandResult } from '@caretaker/ports/process.ts'
 import { callerOf, isCallerAlive, startOf } from '../caller.ts'
-import { notIsolated } from '../isolation.ts'
 import {
   parseServiceKey,
   type Runtime,
@@ -18,13 +17,12 @@ import {
   serviceKey,
   specHash,
 } from '../runtime.ts'
-import { closeNetwork, forgetNetwork, sealNetwork } from './close-network.ts'
+import { type CloneMailOptions, createCloneMail } from './clone-mail.ts'
 import {
   type ContainedSpec,
   type ContainerWish,
   composeFile,
   containerName,
-  isKeptIn,
   isVolumeOf,
   LABEL,
   projectOf,
@@ -34,6 +32,7 @@ import { composeCommand, type DockerOptions, dockerCommand, runDocker } from './
 import { type Container, createEngine } from './engine.ts'
 import { findBusybox, insideWords, secretVariables } from './enter.ts'
 import { assertProgram } from './find-program.ts'
+import { createNetworks } from './networks.ts'
 
 export interface DockerRuntimeOptions extends DockerOptions {
   /** Id of the appliance: the label of everything that the engine has of us. */
@@ -44,6 +43,8 @@ export interface DockerRuntimeOptions extends DockerOptions {
   readonly secretFolder: string
   /** Of this process. */
   readonly pid: number
+  /** What takes the mail of clones; without it nobody does. */
+  readonly mail?: CloneMailOptions
 }
 
 type RuntimePorts = Pick<Ports, 'files' | 'processes' | 'clock' | 'network' | 'machine' | 'locks'>
@@ -56,8 +57,6 @@ const LONGEST_POLL_MS = 500
 /** How the compose engine marks what it makes. */
 const COMPOSE_PROJECT = 'com.docker.compose.project'
 
-const SLOTS: readonly Slot[] = ['a', 'b']
-
 /**
  * Services as containers of an engine on this machine, made by the compose engine from a computed file. What runs is
  * known from the labels of the containers alone.
@@ -66,6 +65,9 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
   const { files, processes, clock, machine } = ports
   const engine = createEngine(ports.network, options.socket)
   const own = `${LABEL.appliance}=${options.applianceId}`
+  const isRoot = machine.user().uid === 0
+  const networks = createNetworks(engine, processes, { applianceId: options.applianceId, isRoot })
+  const mail = createCloneMail(engine, processes, isRoot, options.mail)
 
   const isService = ({ labels, state }: Container) => labels[LABEL.once] === undefined && state !== 'created'
 
@@ -140,12 +142,13 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
     for (const container of await containersOf(app, service, slot)) await take(container)
     await files.remove(secretFile(app, serviceKey(service, slot)))
     await tidyVolumes(app, slot)
-    const others = await engine.list([own, `${LABEL.app}=${app}`])
-    if (others.length > 0) return
-    for (const network of networksOf(app)) {
-      await engine.removeNetwork(network)
-      if (isRoot) await forgetNetwork(processes, network).catch(() => undefined)
-    }
+    await tidyPlace(app)
+  }
+
+  /** What is around the containers of an application goes as far as there are none. */
+  async function tidyPlace(app: string): Promise<void> {
+    await networks.tidy(app)
+    if ((await engine.list([own, `${LABEL.app}=${app}`])).length === 0) await mail.end(app)
   }
 
   /** Each slot has volumes of its own names for the same folders: those that no container has any more go. */
@@ -153,18 +156,6 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
     const project = projectOf(options.applianceId, app, slot)
     for (const name of await engine.listVolumes([own, `${LABEL.app}=${app}`]))
       if (isVolumeOf(project, name)) await engine.removeVolume(name)
-  }
-
-  const networksOf = (app: string) => SLOTS.map((slot) => projectOf(options.applianceId, app, slot))
-
-  const isRoot = machine.user().uid === 0
-
-  async function close(network: string, spec: ServiceSpec): Promise<void> {
-    if (isRoot) await closeNetwork(processes, network)
-    if (!isKeptIn(spec)) return
-    if (!isRoot)
-      throw notIsolated(`${spec.app} was not started`, 'only root may close networks of containers')
-    await sealNetwork(processes, network)
   }
 
   const secretFile = (app: string, name: string) => join(options.secretFolder, `${app}.${name}`)
@@ -197,13 +188,16 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
   }
 
   /** Makes the container and does not start it. */
-  async function create(wish: ContainerWish): Promise<Container> {
+  async function create(wish: Omit<ContainerWish, 'reaches' | 'mailUrl'>): Promise<Container> {
     const { spec } = wish
     if (!(await engine.image(spec.container.image))) throw imageMissing(spec)
-    const { service, file } = composeFile(wish)
-    const args = ['create', '--no-build', '--pull', 'never', service]
     const project = projectOf(options.applianceId, spec.app, spec.slot)
     await assertOwnProject(project)
+    const reaches = await networks.slotsFor(spec)
+    for (const slot of reaches) await networks.make(spec, slot)
+    const mailUrl = await mail.urlFor(spec, project)
+    const { service, file } = composeFile({ ...wish, reaches, mailUrl })
+    const args = ['create', '--no-build', '--pull', 'never', service]
     const result = await runDocker(processes, composeCommand(options, project, file, args, CREATE_LIMIT_MS))
     const container = await engine.inspect(containerName(options.applianceId, spec.app, service, spec.slot))
     if (result.exitCode !== 0 || !container) {
@@ -215,8 +209,6 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
       })
     }
     try {
-      for (const network of spec.container.reachedByAll ? networksOf(spec.app) : [project])
-        await close(network, spec)
       await assertProgram(engine, container, spec, wish.command ?? spec.command)
       return container
     } catch (error) {
@@ -228,7 +220,7 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
   return {
     kind: 'docker',
 
-    // Containers of clones are kept in by their network.
+    // Containers of clones are kept in by their network; who takes their mail is a process of this machine.
     cell: async () => undefined,
 
     async start(spec) {
@@ -249,6 +241,7 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
         await engine.remove(container.id)
         throw error
       }
+      await networks.tidy(spec.app)
     },
 
     stop,
@@ -304,6 +297,7 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
         if (container) await engine.remove(container.id)
         await files.remove(path)
         await tidyVolumes(spec.app, spec.slot).catch(() => undefined)
+        await tidyPlace(spec.app).catch(() => undefined)
       }
     },
 

@@ -22,6 +22,24 @@ export interface Container {
   readonly env: readonly string[]
   /** Network → its address there. */
   readonly addresses: Readonly<Record<string, string>>
+  /** Names of the networks that it is in, also while it does not run. */
+  readonly networks: readonly string[]
+}
+
+/** A network to be: a bridge of this machine. */
+export interface NetworkWish {
+  readonly name: string
+  /** It leads to no other network. */
+  readonly internal: boolean
+  readonly labels: Readonly<Record<string, string>>
+  /** Name of the interface on this machine. */
+  readonly bridge: string
+}
+
+export interface MadeNetwork {
+  readonly labels: Readonly<Record<string, string>>
+  /** The address that this machine has in it. */
+  readonly gateway: string | undefined
 }
 
 /** What an image brings along. */
@@ -66,6 +84,14 @@ export interface Engine {
   listImages(labels: readonly string[]): Promise<readonly string[]>
   /** Removes an image with its tags unless a container is made of it; gives whether it is gone. */
   removeImage(id: string): Promise<boolean>
+  /** Nothing when there is one of this name. */
+  createNetwork(wish: NetworkWish): Promise<void>
+  /** Undefined when there is no such network. */
+  network(name: string): Promise<MadeNetwork | undefined>
+  /** Connects a container, running or not, under this name; nothing when it is connected. */
+  connect(network: string, id: string, alias: string): Promise<void>
+  /** Connections over other networks go on. */
+  disconnect(network: string, id: string): Promise<void>
   /** Removes a network unless something is connected to it. */
   removeNetwork(name: string): Promise<void>
   /** Names of the volumes that have every one of these labels. */
@@ -75,7 +101,12 @@ export interface Engine {
 }
 
 export function createEngine(network: Pick<Network, 'request'>, socketPath: string): Engine {
-  async function ask(method: string, path: string, accepted: readonly number[]): Promise<HttpResponse> {
+  async function ask(
+    method: string,
+    path: string,
+    accepted: readonly number[],
+    body?: object,
+  ): Promise<HttpResponse> {
     let answer: HttpResponse
     try {
       // Without a version: what is asked here is the same in all of them, and no version is spoken by all engines in use.
@@ -84,6 +115,7 @@ export function createEngine(network: Pick<Network, 'request'>, socketPath: stri
         url: `http://docker${path}`,
         socketPath,
         timeoutMs: ANSWER_LIMIT_MS,
+        ...(body ? { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) } : {}),
       })
     } catch (error) {
       throw unreachable(socketPath, error)
@@ -138,6 +170,35 @@ export function createEngine(network: Pick<Network, 'request'>, socketPath: stri
     },
     async removeImage(id) {
       return (await ask('DELETE', `/images/${id}`, [404, 409])).status !== 409
+    },
+    async createNetwork({ name, internal, labels, bridge }) {
+      await ask('POST', '/networks/create', [409], {
+        Name: name,
+        CheckDuplicate: true,
+        Driver: 'bridge',
+        Internal: internal,
+        Labels: labels,
+        Options: { 'com.docker.network.bridge.name': bridge },
+      })
+    },
+    async network(name) {
+      const answer = await ask('GET', `/networks/${name}`, [404])
+      if (answer.status === 404) return undefined
+      const { IPAM, Labels } = JSON.parse(answer.body) as RawNetwork
+      return {
+        labels: Labels ?? {},
+        gateway: IPAM.Config?.find(({ Gateway }) => Gateway !== undefined)?.Gateway,
+      }
+    },
+    async connect(name, id, alias) {
+      // 403: it is there; 404: the container has gone meanwhile, or the network, which its next user says.
+      await ask('POST', `/networks/${name}/connect`, [403, 404], {
+        Container: id,
+        EndpointConfig: { Aliases: [alias] },
+      })
+    },
+    async disconnect(name, id) {
+      await ask('POST', `/networks/${name}/disconnect`, [403, 404], { Container: id })
     },
     async removeNetwork(name) {
       await ask('DELETE', `/networks/${name}`, [403, 404, 409])
@@ -194,6 +255,11 @@ interface RawContainer {
   }
 }
 
+interface RawNetwork {
+  readonly Labels: Readonly<Record<string, string>> | null
+  readonly IPAM: { readonly Config: readonly { readonly Gateway?: string }[] | null }
+}
+
 function containerOf({ Id, Name, Config, State, NetworkSettings }: RawContainer): Container {
   const networks = Object.entries(NetworkSettings.Networks ?? {})
   return {
@@ -206,6 +272,7 @@ function containerOf({ Id, Name, Config, State, NetworkSettings }: RawContainer)
     outOfMemory: State.OOMKilled,
     startedAt: State.StartedAt,
     env: Config.Env ?? [],
+    networks: networks.map(([name]) => name),
     addresses: Object.fromEntries(
       networks.map(([name, { IPAddress }]) => [name, IPAddress] as const).filter(([, ip]) => ip !== ''),
     ),
