@@ -47,3 +47,6 @@ const OWN_PARTS = new Set([
 export function isAppName(text: string): boolean {
   return isName(text) && !OWN_PARTS.has(text)
 }
+
+/** What {@link isAppName} wants, as the end of a sentence. */
+export const APP_NAME_RULE = `a name has 1 to 40 characters a-z, 0-9 and "-", begins with a letter, does not end with "-", and is none of ${[...OWN_PARTS].join(', ')}`

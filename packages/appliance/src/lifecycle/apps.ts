@@ -1,6 +1,6 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
-import { isAppName } from '@caretaker/kernel/ids.ts'
+import { APP_NAME_RULE, isAppName } from '@caretaker/kernel/ids.ts'
 import { sha256 } from '@caretaker/kernel/json.ts'
 import type { EmitEvent } from '@caretaker/steps/events.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
@@ -85,7 +85,7 @@ export function checkNewName(name: string): void {
   if (isAppName(name)) return
   throw new AppError('NAME_INVALID', {
     what: `The application "${name}" was not added`,
-    why: 'a name has 1 to 40 characters a-z, 0-9 and "-", begins with a letter, does not end with "-", and is none of appliance, daemon, gateway, config, storage, operations',
+    why: APP_NAME_RULE,
     next: 'Choose another name: it becomes part of host names and folders',
   })
 }

@@ -65,8 +65,13 @@ export async function runningApp(appliance: Appliance, app: string): Promise<Run
  * The snapshot, and one more copy for the way back, must fit before anything begins; the way back itself asks for nothing.
  * @throws AppError STORAGE_SPACE
  */
-export async function reserveFor({ storage }: Appliance, { app, data }: Change): Promise<void> {
-  if (data.kind !== 'stays') await storage.reserve(2 * (await storage.copyBytes(app)))
+export async function reserveFor(appliance: Appliance, { app, data }: Change): Promise<void> {
+  if (data.kind !== 'stays') await reserveCopies(appliance, app)
+}
+
+/** What {@link reserveFor} asks for a change that touches the data. @throws AppError STORAGE_SPACE */
+export async function reserveCopies({ storage }: Appliance, app: string): Promise<void> {
+  await storage.reserve(2 * (await storage.copyBytes(app)))
 }
 
 /** Runs a change; afterwards the state says how the application stands. The caller holds the lock. */

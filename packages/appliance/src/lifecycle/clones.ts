@@ -1,6 +1,6 @@
 import { AppError, type ErrorReport } from '@caretaker/kernel/errors.ts'
 import type { ExitCode } from '@caretaker/kernel/exit-codes.ts'
-import { isAppName } from '@caretaker/kernel/ids.ts'
+import { APP_NAME_RULE, isAppName } from '@caretaker/kernel/ids.ts'
 import { DAY_MS, formatDuration } from '@caretaker/kernel/time.ts'
 import type { EmitEvent } from '@caretaker/steps/events.ts'
 import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
@@ -228,7 +228,7 @@ async function freeName(appliance: Appliance, app: string, wanted: string | unde
     if (!isAppName(wanted)) {
       throw new AppError('NAME_INVALID', {
         what: `The clone "${wanted}" was not made`,
-        why: 'a name has 1 to 40 characters a-z, 0-9 and "-", begins with a letter and does not end with "-"',
+        why: APP_NAME_RULE,
         next: 'Choose another name: it becomes part of host names and folders',
       })
     }

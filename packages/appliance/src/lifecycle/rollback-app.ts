@@ -15,7 +15,7 @@ import { countData, type DataLoss, lossOf, sayLoss } from './count-data.ts'
 import type { OpenedAppliance } from './open.ts'
 import { applianceSteps } from './plan-up.ts'
 import { type Change, planChange } from './plan-update.ts'
-import { instantName } from './release-history.ts'
+import { instantName, readHistory } from './release-history.ts'
 import { removeClone } from './remove-clone.ts'
 import { recordOf } from './steps/clone-create.ts'
 import type { ChangeReport } from './update-app.ts'
@@ -118,10 +118,11 @@ async function decide(
   }
   if (!withData) {
     const why = `${version} does not understand the data of ${running.version}: code and data move together or not at all`
-    throw refuse(
-      why,
-      `To take both back, and see what that loses first: caretaker app rollback ${app} --with-data`,
-    )
+    const both = `To take both back, and see what that loses first: caretaker app rollback ${app} --with-data`
+    const last = (await readHistory(appliance.ports.files, appliance.stateFolder, app)).at(-1)
+    // What ran before is the newer one: it can migrate what is there.
+    const again = `To bring ${version} again, which migrates the data of now: caretaker app update ${app}. `
+    throw refuse(why, `${last?.kind === 'rollback' ? again : ''}${both}`)
   }
   const known = (await appliance.storage.listSnapshots(app)).find(({ name }) => name === previous.snapshot)
   if (known?.state !== 'complete') {

@@ -6,7 +6,15 @@ import { type Preview, previewPlan } from '@caretaker/steps/preview.ts'
 import type { OperationResult } from '@caretaker/steps/runner.ts'
 import type { Appliance } from './appliance.ts'
 import { assertApp } from './apps.ts'
-import { type RunningApp, reserveFor, runChange, runningApp, settle, underLock } from './change-release.ts'
+import {
+  type RunningApp,
+  reserveCopies,
+  reserveFor,
+  runChange,
+  runningApp,
+  settle,
+  underLock,
+} from './change-release.ts'
 import { givenReason } from './given-reason.ts'
 import type { OpenedAppliance } from './open.ts'
 import { applianceSteps } from './plan-up.ts'
@@ -85,6 +93,8 @@ export async function updateLocked(
     const nothing = { migrates: false, rehearsal: null, errors: [], exit_code: 0 } as const
     return { ...head, nothing_to_do: true, operations: before, ...nothing }
   }
+  // It may migrate: that there is no room for that shows before it is built and rehearsed.
+  if (target.application.migrate) await reserveCopies(appliance, app)
   const { wish, ready } = await wishFor(appliance, running, target, options)
   const prepared = await prepareUpdate(appliance, app, target, wish, { emit, signal })
   const rehearsal = prepared.rehearsal ?? ready ?? null
