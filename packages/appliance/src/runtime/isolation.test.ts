@@ -29,7 +29,7 @@ it('goes inside as the user of the service; without one by the rights over its o
   const options = { ownGroup: false }
   const asRoot = enterCellCommand(7, { uid: 5, gid: 6 }, '/app', ['node', 'x'], options)
   expect(asRoot.join(' ')).toBe(
-    '/usr/bin/nsenter --target 7 --net --mount --pid --ipc -- /usr/bin/env --chdir=/app ' +
+    '/usr/bin/nsenter --target 7 --net --mount --pid --ipc -- /usr/bin/nice --adjustment=10 /usr/bin/env --chdir=/app ' +
       '/usr/bin/setpriv --reuid 5 --regid 6 --clear-groups --no-new-privs -- node x',
   )
   expect(enterCellCommand(7, undefined, '/app', ['node'], options)).toContain('--user')

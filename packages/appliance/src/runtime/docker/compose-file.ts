@@ -109,7 +109,7 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
           })),
         ],
         networks: Object.fromEntries(reaches.map((slot) => [`slot-${slot}`, aliases])),
-        ...(isKeptIn(spec) ? { dns: [NO_NAME_SERVER] } : {}),
+        ...(isKeptIn(spec) ? { dns: [NO_NAME_SERVER], cpu_shares: CLONE_CPU_SHARES } : {}),
         restart: 'no',
         stop_signal: spec.stop.signal,
         healthcheck: { disable: true },
@@ -138,6 +138,9 @@ export function composeFile(wish: ContainerWish): { readonly service: string; re
 
 /** Whether a volume of the engine is one of those of a compose project. */
 export const isVolumeOf = (project: string, engineName: string) => engineName.startsWith(`${project}-`)
+
+/** Production goes first: others have 1024, and shares count only while the processor is wanted by more than one. */
+const CLONE_CPU_SHARES = 128
 
 /** Whether its network leads nowhere: see {@link ServiceSpec.isolation}. */
 export function isKeptIn({ isolation }: Pick<ServiceSpec, 'isolation'>): boolean {
