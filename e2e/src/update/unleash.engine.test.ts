@@ -8,6 +8,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { dockerAppliance } from '../docker/docker-appliance.ts'
 import { ROOT, type StatusDocument, type TestAppliance } from '../support/appliance.ts'
 import { dataOnBtrfs } from '../support/btrfs.ts'
+import { eventually } from '../support/observe.ts'
+import { query } from '../support/postgres.ts'
 import { secretsOf, type Visitor, visitor } from '../third-party/client.ts'
 import { startHub } from '../third-party/hub.ts'
 import * as unleash from '../third-party/unleash.ts'
@@ -52,8 +54,14 @@ const load = () => constantLoad(appliance, { path: '/health', perSecond: 5, host
 /** What Unleash counts anew by itself, whenever it likes. */
 const RECOUNTED = ['public.projects', 'public.project_stats']
 
+/** Once Unleash has marked what it tells others of as told, which it does about a second after each change. */
 async function held() {
-  const { schema, rows } = await heldInDatabase(await databaseUrl(appliance, 'unleash'))
+  const url = await databaseUrl(appliance, 'unleash')
+  await eventually('all events are announced', async () => {
+    const unannounced = await query(url, 'select 1 from events where not announced')
+    return unannounced.length === 0
+  })
+  const { schema, rows } = await heldInDatabase(url)
   const written = Object.entries(rows).filter(([table]) => !RECOUNTED.includes(table))
   return { schema, rows: Object.fromEntries(written) }
 }
@@ -89,17 +97,37 @@ test.each([
   400_000,
 )
 
-test(`${OLD} becomes ${NEW} under load, and has its flags`, async () => {
+test(`${OLD} becomes ${NEW} under load as it was rehearsed, and has its flags`, async () => {
   await unleash.createFlag(flags, cookie, 'made-before-the-update')
   await offer((text) => text)
   const asking = load()
-  const ran = await update()
+  const tried = await appliance.json<Tried>('app', 'rehearse', 'unleash', '--watch', '5s')
+  expect(tried.errors).toEqual([])
+  expect(tried.rehearsal).toMatchObject({
+    verdict: 'good',
+    from_version: OLD,
+    to_version: NEW,
+    migrates: true,
+  })
+  expect(await version()).toBe(OLD)
+  const ran = await appliance.run('app', 'update', 'unleash')
   const { failures } = await asking.stop()
   expect(ran, ran.stderr).toMatchObject({ code: 0 })
+  expect(await rehearsals(), 'what was rehearsed is not rehearsed again').toHaveLength(1)
   expect(unheld(failures)).toEqual([])
   expect(await version()).toBe(NEW)
   expect(await unleash.flagNames(flags, cookie)).toEqual(
     expect.arrayContaining(['made-before-the-update', 'made-before-smoke-failed']),
   )
   await unleash.createFlag(flags, cookie, 'made-after-the-update')
-}, 400_000)
+}, 700_000)
+
+interface Tried {
+  readonly errors: readonly unknown[]
+  readonly rehearsal: object | null
+}
+
+async function rehearsals(): Promise<readonly string[]> {
+  const text = await readFile(join(appliance.state, 'rehearsals/unleash.jsonl'), 'utf8')
+  return text.trim().split('\n')
+}
