@@ -172,7 +172,7 @@ describe.each(PEOPLE)('an appliance of $who', ({ workshop: openWorkshop, isNobod
       }
       // Each of these has a test of its own: they wait, need a daemon, an unfinished operation, a clone or an earlier release,
       // or change this machine.
-      const waiting = ['daemon', 'page', 'job stop', 'operation resume', 'operation undo']
+      const waiting = ['daemon', 'page', 'job stop', 'operation stop', 'operation resume', 'operation undo']
       const changing = ['app rollback', 'app rehearse', 'clone extend', 'clone remove', 'clone mail']
       const elsewhere = [...waiting, ...changing, 'install', 'uninstall']
       for (const definition of COMMANDS.filter((entry) => !entry.hidden && !elsewhere.includes(entry.name))) {

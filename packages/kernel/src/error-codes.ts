@@ -40,6 +40,8 @@ export const ERROR_CODES = {
   LOCKED: entry(11, 'Another operation holds the lock; its holder, age and purpose are said.'),
   OPERATION_UNKNOWN: entry(2, 'There is no operation with this id.'),
   OPERATION_ENDED: entry(2, 'The operation has already ended; there is nothing to resume or undo.'),
+  OPERATION_NOT_RUNNING: entry(1, 'Nothing is under way that could be stopped.'),
+  OPERATION_NOT_STOPPABLE: entry(1, 'What is under way ends by itself, or by a command of its own.'),
   OPERATION_UNFINISHED: entry(11, 'An earlier operation is unfinished and must be resumed or undone first.'),
   OPERATION_INTERRUPTED: entry(
     1,

@@ -44,7 +44,7 @@ export async function withOperationLock<T>(
     /** {@link LockHolder.stop} */
     readonly stop?: string
   },
-  work: () => Promise<T>,
+  work: (holder: LockHolder) => Promise<T>,
 ): Promise<T> {
   const held = await acquire(ports, stateFolder, claim.purpose)
   try {
@@ -57,7 +57,7 @@ export async function withOperationLock<T>(
       ...(claim.stop === undefined ? {} : { stop: claim.stop }),
     }
     await writeJsonDurably(ports.files, holderPath(stateFolder), holder)
-    return await work()
+    return await work(holder)
   } finally {
     await forgetHolder(ports, stateFolder, held)
   }

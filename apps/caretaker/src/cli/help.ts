@@ -11,7 +11,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   clone: 'Running copies of applications, made with "app clone": list, extend, remove, mail.',
   config: 'The config: create, check, show, diff, export, schema.',
   job: 'What runs on a schedule: list, run, stop, history, logs.',
-  operation: 'What was done: list, show, resume, undo.',
+  operation: 'What was done and is under way: list, show, resume, stop, undo.',
   service: 'Service mode: on, off.',
 }
 

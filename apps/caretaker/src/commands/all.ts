@@ -24,7 +24,7 @@ import { gateway } from './gateway.ts'
 import { install, uninstall } from './install.ts'
 import { jobHistory, jobList, jobLogs, jobRun, jobStop } from './job.ts'
 import { logs } from './logs.ts'
-import { operationList, operationResume, operationShow, operationUndo } from './operation.ts'
+import { operationList, operationResume, operationShow, operationStop, operationUndo } from './operation.ts'
 import { page } from './page.ts'
 import { serviceOff, serviceOn } from './service.ts'
 import { shutdown } from './shutdown.ts'
@@ -75,6 +75,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   operationList,
   operationShow,
   operationResume,
+  operationStop,
   operationUndo,
   install,
   uninstall,

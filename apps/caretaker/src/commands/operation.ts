@@ -127,6 +127,32 @@ export const operationUndo: CommandDefinition = {
   problems: (data: OperationResult) => (data.exit_code === 0 ? [] : problemsOfOperation(data)),
 }
 
+export const operationStop: CommandDefinition = {
+  name: 'operation stop',
+  summary: 'End the rehearsal, clone, update or way back that is under way, whoever began it.',
+  details:
+    'As Ctrl-C does where it was begun: a rehearsal and a clone under way are removed, an update that has not come to its\ncommit is taken back. Waits until that is done; then the next command finds nothing in its way. The exit code is 1 when\nnothing is under way, or something that ends by itself.',
+  examples: [['caretaker operation stop', 'when something more urgent cannot wait']],
+  output: [
+    ['purpose', 'text', 'what was under way'],
+    ['user', 'text', 'who had begun it'],
+    ['via', 'text', 'by what'],
+    ['since', 'text', 'when it began'],
+  ],
+  runs: 'here',
+  async handler(call) {
+    const { stopOperation } = await import('@caretaker/appliance/lifecycle/stop-operation.ts')
+    const { appliance } = await openInForceFor(call)
+    const { purpose, user, via, since } = await stopOperation(
+      { ...appliance, actor: call.actor },
+      call.signal,
+    )
+    return { data: { purpose, user, via, since } }
+  },
+  render: ({ purpose }: { purpose: string }, style: Style) =>
+    `${style.good(`"${purpose}" has ended.`)} "caretaker operation list" tells how.`,
+}
+
 async function goOn(call: Call, wanted: 'resume' | 'undo'): Promise<Answer> {
   const { goOnWith } = await import('@caretaker/appliance/lifecycle/go-on.ts')
   const { appliance } = await openInForceFor(call)

@@ -28,7 +28,7 @@ const automatically = async () => {
   const here = await appliance()
   const lines: string[] = []
   const work = () => updateAutomatically(here, (line) => lines.push(line), never)
-  await underLock(here, 'a test', work)
+  await underLock(here, 'a test', never, work)
   return lines.join('\n')
 }
 const names = async () => (await listJobs(await appliance())).map(({ name }) => name)

@@ -43,7 +43,7 @@ const seenFile = (stateFolder: string) => join(stateFolder, 'seen-releases.json'
  * @throws AppError LOCKED
  */
 export async function listUpdates(appliance: Appliance, signal: AbortSignal): Promise<readonly AppUpdate[]> {
-  return underLock(appliance, 'look for updates', () => listUpdatesLocked(appliance, signal))
+  return underLock(appliance, 'look for updates', signal, (signal) => listUpdatesLocked(appliance, signal))
 }
 
 /** {@link listUpdates} for a caller that holds the lock. */

@@ -1,6 +1,5 @@
 import { AppError, isAppError, toAppError } from '@caretaker/kernel/errors.ts'
 import type { EmitEvent } from '@caretaker/steps/events.ts'
-import { withOperationLock } from '@caretaker/steps/operation-lock.ts'
 import { resumeInterrupted } from '@caretaker/steps/operations.ts'
 import { type OperationResult, runPlanLocked } from '@caretaker/steps/runner.ts'
 import { type AppRecord, readAppRecord, updateAppRecord } from './app-records.ts'
@@ -12,6 +11,7 @@ import { applianceSteps } from './plan-up.ts'
 import { type Change, planChange } from './plan-update.ts'
 import { endHolds, refreshGateway } from './refresh-gateway.ts'
 import { expireSnapshots } from './revert-data.ts'
+import { underStoppableLock } from './stop-operation.ts'
 import { assertNoUnfinishedUpdate } from './unfinished-update.ts'
 import { prepareStateFolder, whyNotStarted } from './up.ts'
 import { wayBackAgain, waysBackAgain } from './way-back-again.ts'
@@ -23,14 +23,15 @@ export interface RunningApp {
   readonly version: string
 }
 
+/** {@link underStoppableLock} on a state folder that is made where there is none yet. */
 export async function underLock<T>(
   appliance: Appliance,
   purpose: string,
-  work: () => Promise<T>,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { ports, stateFolder, actor, pid } = appliance
   await prepareStateFolder(appliance)
-  return withOperationLock(ports, stateFolder, { actor, purpose, pid }, work)
+  return underStoppableLock(appliance, purpose, signal, work)
 }
 
 /** What a crash has left unfinished is dealt with before anything new begins. @throws AppError UPDATE_UNFINISHED */

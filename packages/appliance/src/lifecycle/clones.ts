@@ -19,6 +19,7 @@ import { planClone, planRemoveClones } from './plan-clone.ts'
 import { applianceSteps } from './plan-up.ts'
 import { publicUrl } from './public-url.ts'
 import { type CloneInput, recordOf } from './steps/clone-create.ts'
+import { underStoppableLock } from './stop-operation.ts'
 import { prepareStateFolder, whyNotStarted } from './up.ts'
 
 /** How long a clone lives unless somebody says otherwise (spec K2). */
@@ -96,7 +97,7 @@ export async function cloneApp(
   signal: AbortSignal,
 ): Promise<CloneReport> {
   await prepareStateFolder(appliance)
-  return locked(appliance, `clone ${wanted.app}`, async () => {
+  return underStoppableLock(appliance, `clone ${wanted.app}`, signal, async (signal) => {
     const { plan, input } = await planned(appliance, wanted)
     const runner = runnerFor(appliance, applianceSteps(appliance), emit)
     const result = await withGuests(appliance.stateFolder, () => runPlanLocked(runner, plan, signal))

@@ -19,7 +19,7 @@ export async function goOnWith(
   signal: AbortSignal,
 ): Promise<OperationResult> {
   const { ports, stateFolder } = appliance
-  return underLock(appliance, `${wanted} ${operation}`, async () => {
+  return underLock(appliance, `${wanted} ${operation}`, signal, async (signal) => {
     const runner = runnerFor(appliance, applianceSteps(appliance), emit)
     const result = await resumeOperationLocked(runner, operation, wanted, signal)
     const { failures } = await readFacts(ports.files, stateFolder)

@@ -62,7 +62,9 @@ export async function rehearseApp(
 ): Promise<RehearsalReport> {
   const { app } = options
   assertApp(appliance, app)
-  return underLock(appliance, `rehearse ${app}`, () => rehearseLocked(appliance, options, emit, signal))
+  return underLock(appliance, `rehearse ${app}`, signal, (signal) =>
+    rehearseLocked(appliance, options, emit, signal),
+  )
 }
 
 /** {@link rehearseApp} for a caller that holds the lock. */
@@ -104,7 +106,7 @@ export async function previewRehearsal(
   signal: AbortSignal,
 ): Promise<readonly Preview[]> {
   assertApp(appliance, app)
-  return underLock(appliance, `look at a rehearsal of ${app}`, async () => {
+  return underLock(appliance, `look at a rehearsal of ${app}`, signal, async (signal) => {
     const running = await runningApp(appliance, app)
     const target = await updateTarget(appliance, app, to, signal)
     if (target.releaseId === running.releaseId) return []

@@ -48,7 +48,7 @@ export async function rollbackApp(
 ): Promise<RollbackReport> {
   const { app } = options
   assertApp(appliance, app)
-  return underLock(appliance, `take ${app} back`, async () => {
+  return underLock(appliance, `take ${app} back`, signal, async (signal) => {
     const before = await settle(appliance, app, emit, signal)
     const { change, loss } = await decide(appliance, options, signal)
     if (loss && options.confirm !== app) throw unconfirmed(change, loss, options.confirm)
@@ -76,7 +76,7 @@ export async function previewRollback(
   signal: AbortSignal,
 ): Promise<{ readonly plan: readonly Preview[]; readonly loss: DataLoss | null }> {
   assertApp(appliance, options.app)
-  return underLock(appliance, `look at a way back of ${options.app}`, async () => {
+  return underLock(appliance, `look at a way back of ${options.app}`, signal, async (signal) => {
     const { change, loss } = await decide(appliance, options, signal)
     await reserveFor(appliance, change)
     const plan = await previewPlan(applianceSteps(appliance), planChange(appliance, change), signal)

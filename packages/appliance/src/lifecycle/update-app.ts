@@ -67,7 +67,9 @@ export async function updateApp(
   const options = withReason(given)
   const { app } = options
   assertApp(appliance, app)
-  return underLock(appliance, `update ${app}`, () => updateLocked(appliance, options, emit, signal))
+  return underLock(appliance, `update ${app}`, signal, (signal) =>
+    updateLocked(appliance, options, emit, signal),
+  )
 }
 
 function withReason<Options extends UpdateOptions>(options: Options): Options {
@@ -153,7 +155,7 @@ export async function previewUpdate(
   const { app, noRehearsal } = options
   assertApp(appliance, app)
   const preview = (plan: Plan, known = appliance) => previewPlan(applianceSteps(known), plan, signal)
-  return underLock(appliance, `look at an update of ${app}`, async () => {
+  return underLock(appliance, `look at an update of ${app}`, signal, async (signal) => {
     const running = await runningApp(appliance, app)
     const target = await updateTarget(appliance, app, options.to, signal)
     if (target.releaseId === running.releaseId) return { plan: [], migrates: false, rehearsal: null }

@@ -29,6 +29,7 @@ export const rehearsalWatch = (appliance: Appliance) =>
       const failed = new Map<string, number>()
       const endMs = clock.monotonicMs() + watchMs
       while (clock.monotonicMs() < endMs) {
+        context.signal.throwIfAborted()
         for (const service of loaded.application.services)
           await look(appliance, loaded, service, failed, context)
         await clock.wait(Math.min(LOOK_MS, Math.max(0, endMs - clock.monotonicMs())), context.signal)
