@@ -1,4 +1,4 @@
-// npm run bench [-- start|memory|cold|gateway|storage] [--write]: sets everything up, then measures on this machine.
+// npm run bench [-- start|hold|rollback|storage|…] [--write]: sets everything up, then measures on this machine.
 import { join } from 'node:path'
 import { bootstrap, nodeBinary, root, run, toolEnvironment } from './bootstrap.mjs'
 

@@ -38,14 +38,14 @@ export async function createAppliance(): Promise<BenchAppliance> {
 }
 
 /** The status code of a GET over HTTPS on the loopback address; the certificate is not looked at. */
-export function statusOf(port: number, path: string): Promise<number | undefined> {
+export function statusOf(port: number, path: string, host = 'localhost'): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const sent = request(
       {
         host: '127.0.0.1',
         port,
         path,
-        headers: { host: 'localhost' },
+        headers: { host },
         rejectUnauthorized: false,
         agent: false,
       },

@@ -15,12 +15,14 @@ export interface ByHand extends AsyncDisposable {
   first(): Promise<number>
   /** Milliseconds to 200 once more, after everything was stopped. */
   again(): Promise<number>
+  /** Milliseconds of Node with these arguments, in the folder of a release; after {@link again}. */
+  run(folder: string, args: readonly string[]): Promise<number>
 }
 
-/** `release` is the folder with the application and its installed dependencies. */
-export async function createByHand(release: string): Promise<ByHand> {
+/** `release` is the folder with the application and its installed dependencies; data and files lie below `parent`. */
+export async function createByHand(release: string, parent = tmpdir()): Promise<ByHand> {
   const user = process.getuid?.() === 0 ? NOBODY : undefined
-  const folder = await mkdtemp(join(tmpdir(), 'caretaker-by-hand-'))
+  const folder = await mkdtemp(join(parent, 'caretaker-by-hand-'))
   const data = join(folder, 'data')
   for (const name of ['data', 'files', 'thumbs']) await mkdir(join(folder, name), { mode: 0o700 })
   await writeFile(join(folder, 'key'), randomBytes(16).toString('hex'))
@@ -67,6 +69,11 @@ export async function createByHand(release: string): Promise<ByHand> {
     async again() {
       const from = performance.now()
       await startAll()
+      return performance.now() - from
+    },
+    async run(cwd, args) {
+      const from = performance.now()
+      await runProgram(node, args, { cwd, env, user })
       return performance.now() - from
     },
     async [Symbol.asyncDispose]() {

@@ -7,9 +7,11 @@ import { boot } from './boot.ts'
 import { caddy } from './caddy.ts'
 import { cold } from './cold.ts'
 import { gateway } from './gateway.ts'
+import { hold } from './hold.ts'
 import { memory } from './memory.ts'
 import { root } from './programs.ts'
 import { rehearsal } from './rehearsal.ts'
+import { rollback } from './rollback.ts'
 import { type Row, renderRows } from './rows.ts'
 import { start } from './start.ts'
 import { storage } from './storage.ts'
@@ -22,6 +24,8 @@ const BENCHMARKS: Readonly<Record<string, readonly [title: string, run: () => Pr
   gateway: ['Through the gateway: 20 connections, 5 s', gateway],
   caddy: ['Engines of the gateway: 20 connections, 5 s', caddy],
   rehearsal: ['A rehearsal beside the update that follows', rehearsal],
+  hold: ['How long visitors wait for an update that migrates', hold],
+  rollback: ['Rollback with data, and clones, by the size of the data; median of 3', rollback],
   storage: ['Storage: snapshot, switch and writable copy, median of 3', storage],
 }
 

@@ -1,11 +1,8 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
-import { createAppliance, statusOf, stepTimes } from './appliance.ts'
+import { createAppliance, stepTimes } from './appliance.ts'
+import { fillReadings, guestbookSource } from './guestbook-source.ts'
 import { loadAt } from './load.ts'
-import { root } from './programs.ts'
 import type { Row } from './rows.ts'
+import { longestSilence } from './silence.ts'
 
 /** Enough for a migration of about ten seconds where nothing else runs. */
 const ROWS = 2_500_000
@@ -17,25 +14,13 @@ const GOAL_PERCENT = 30
 /** How much longer the slowest visitors may wait while it rehearses, in %. */
 const GOAL_P99_PERCENT = 20
 
-const MIGRATION = `alter table readings add column key text;
-update readings set key = lower(btrim(body)) || id;
-create index readings_by_key on readings (key);
-`
-const FILL = `
-import { newClient } from './src/database.mjs'
-const client = newClient(process.env.DATABASE_URL)
-await client.connect()
-await client.query('create table readings as select g as id, md5(g::text) as body from generate_series(1, ${ROWS}) g')
-await client.end()
-`
-
 /** The time that a rehearsal tells beside the time that the update takes then, and what visitors notice of both. */
 export async function rehearsal(): Promise<readonly Row[]> {
   await using appliance = await createAppliance()
   const { state, httpsPort } = appliance
-  await using source = await guestbook()
+  await using source = await guestbookSource()
   await appliance.run('app', 'add', 'guestbook', source.folder, '--host', 'localhost')
-  await appliance.run('app', 'exec', 'guestbook', '--', 'node', '--input-type=module', '-e', FILL)
+  await appliance.run('app', 'exec', 'guestbook', '--', 'node', ...fillReadings(ROWS))
   await source.putSecond()
 
   const visit = () => loadAt(`https://127.0.0.1:${httpsPort}/`, 'localhost', RATE, SECONDS)
@@ -85,47 +70,4 @@ export async function rehearsal(): Promise<readonly Row[]> {
 
 interface Told {
   readonly rehearsal: { readonly migration_ms: number; readonly duration_ms: number }
-}
-
-/** The first release as a folder of its own, which then becomes one that migrates. */
-async function guestbook() {
-  const folder = await mkdtemp(join(tmpdir(), 'caretaker-bench-source-'))
-  const filter = (path: string) => !path.includes('node_modules')
-  await cp(join(root, 'examples/guestbook'), folder, { recursive: true, filter })
-  const edit = async (name: string, from: string, to: string) => {
-    const text = await readFile(join(folder, name), 'utf8')
-    await writeFile(join(folder, name), text.replace(from, to))
-  }
-  return {
-    folder,
-    async putSecond() {
-      await edit('compose.yml', 'version: "1"', 'version: "2"')
-      await edit('src/release.mjs', "'1'", "'2'")
-      await writeFile(join(folder, 'migrations/003_readings.sql'), MIGRATION)
-    },
-    async [Symbol.asyncDispose]() {
-      await rm(folder, { recursive: true, force: true })
-    },
-  }
-}
-
-/** Asks again and again until `work` has ended; gives the longest time between two good answers, in ms. */
-async function longestSilence(port: number, work: Promise<unknown>): Promise<number> {
-  let isOver = false
-  const ended = work.finally(() => {
-    isOver = true
-  })
-  let longestMs = 0
-  let lastMs = performance.now()
-  do {
-    const isGood = (await statusOf(port, '/health').catch(() => undefined)) === 200
-    const nowMs = performance.now()
-    if (isGood) {
-      longestMs = Math.max(longestMs, nowMs - lastMs)
-      lastMs = nowMs
-    }
-    await wait(20)
-  } while (!isOver)
-  await ended
-  return longestMs
 }
