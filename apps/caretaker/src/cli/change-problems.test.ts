@@ -10,11 +10,12 @@ const FAILED = {
 } as const
 
 it('an update that was taken back names its exit code, what serves, and the command to repeat', () => {
-  const report = { app: 'mail', from: 'v1', errors: [FAILED], exit_code: 4 } as const
-  expect(problemsOfChange('caretaker app update')(report)).toEqual([
+  const again = 'caretaker app update mail --to v2'
+  const report = { app: 'mail', from: 'v1', again, errors: [FAILED], exit_code: 4 } as const
+  expect(problemsOfChange(report)).toEqual([
     {
       ...FAILED,
-      next: 'Correct what it complains about, then "caretaker app update mail"; meanwhile mail runs v1 as before',
+      next: 'Correct what it complains about, then "caretaker app update mail --to v2"; meanwhile mail runs v1 as before',
       exit_code: 4,
     },
   ])
@@ -22,5 +23,5 @@ it('an update that was taken back names its exit code, what serves, and the comm
 
 it('one that was neither done nor taken back keeps its reasons', () => {
   const report = { app: 'mail', from: 'v1', errors: [FAILED], exit_code: 5 } as const
-  expect(problemsOfChange('caretaker app update')(report)).toEqual([FAILED])
+  expect(problemsOfChange(report)).toEqual([FAILED])
 })

@@ -51,6 +51,8 @@ export const appRehearse: CommandDefinition = {
     ['logs', 'text or null', 'folder with what was said: steps.txt, and a file for each service'],
     ['operations', 'list', 'what was done: operation, outcome, errors, steps (id, state), exit_code'],
     ['errors', 'list', 'what went wrong: code, what, why, next, exit_code'],
+    ['again', 'text', 'the command that rehearses it again'],
+    ['update', 'text', 'the command that updates to it'],
     ['exit_code', 'number', '0 good, 1 bad, else why it came to no verdict'],
   ],
   dryRunOutput: PLAN,
@@ -71,10 +73,11 @@ export const appRehearse: CommandDefinition = {
   },
   render: (data: ReportOrPlan, style: Style) =>
     data.plan ? renderPreviews(data.plan, style) : renderRehearsal(data, style),
-  problems: problemsOfChange('caretaker app rehearse'),
+  problems: problemsOfChange,
 }
 
-function renderRehearsal({ nothing_to_do, app, from, to, rehearsal, logs }: RehearsalReport, style: Style) {
+function renderRehearsal(report: RehearsalReport, style: Style) {
+  const { nothing_to_do, app, from, to, rehearsal, logs, update } = report
   if (nothing_to_do) return `Nothing to do: ${app} runs ${to}.`
   if (!rehearsal) return ''
   const rows = rehearsal.steps.map(({ summary, state, duration_ms }) => [
@@ -90,7 +93,7 @@ function renderRehearsal({ nothing_to_do, app, from, to, rehearsal, logs }: Rehe
       : ` Its migration took ${formatDuration(rehearsal.migration_ms)}.`
   const verdict =
     rehearsal.verdict === 'good'
-      ? `${style.good(`Good: ${app} can go from ${from} to ${to}.`)}${migration}\nUpdate it: caretaker app update ${app}`
+      ? `${style.good(`Good: ${app} can go from ${from} to ${to}.`)}${migration}\nUpdate it: ${update}`
       : style.bad(`Bad: ${app} stays at ${from}.`)
   return [table(style, ['STEP', 'STATE', 'TOOK'], rows), '', verdict, style.dim(`Logs: ${logs}`)].join('\n')
 }

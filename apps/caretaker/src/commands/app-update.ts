@@ -27,6 +27,7 @@ const CHANGE: readonly FieldDoc[] = [
   ['migrates', 'boolean or null', 'whether data is migrated; null where that is not known'],
   ['operations', 'list', 'what was done: operation, outcome, errors, steps (id, state), exit_code'],
   ['errors', 'list', 'what went wrong, first on the way forward, then on the way back'],
+  ['again', 'text', 'the command that tries it again'],
   ['exit_code', 'number', '0 done, 1 nothing was changed, 4 taken back, 5 neither done nor taken back'],
 ]
 
@@ -94,7 +95,7 @@ export const appUpdate: CommandDefinition = {
   },
   render: (data: ReportOrPlan, style: Style) =>
     data.plan ? `${renderPreviews(data.plan, style)}${expectation(data, style)}` : renderChange(data, style),
-  problems: problemsOfChange('caretaker app update'),
+  problems: problemsOfChange,
 }
 
 /** What the last rehearsal makes one expect. */
@@ -150,7 +151,7 @@ export const appRollback: CommandDefinition = {
     data.plan
       ? `${renderPreviews(data.plan, style)}${lossLine('Would be gone', data.loss)}`
       : `${renderChange(data, style)}${data.exit_code === 0 ? lossLine('Is gone', data.loss) : ''}`,
-  problems: problemsOfChange('caretaker app rollback'),
+  problems: problemsOfChange,
 }
 
 /** What going back loses, as a line of its own; nothing where the data stays. */

@@ -89,6 +89,8 @@ export interface AppRecord {
   readonly kept?: readonly KeptSnapshot[]
   /** The last one, until another release is in force. */
   readonly takenBack?: TakenBack | undefined
+  /** Releases that were in force and that it went back from, until an update is in force: they come again only by name. */
+  readonly left?: readonly TakenBack[] | undefined
   /** Until when (ISO 8601) a crash loop makes a release go back by itself, if it migrated nothing. */
   readonly watchedUntil?: string | undefined
 }

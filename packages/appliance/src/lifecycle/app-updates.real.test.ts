@@ -2,12 +2,15 @@ import { rename } from 'node:fs/promises'
 import { DAY_MS } from '@caretaker/kernel/time.ts'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { listJobs } from '../jobs/known-jobs.ts'
+import { git } from '../release/release.fixture.ts'
 import { listUpdates } from './app-updates.ts'
 import { updateAutomatically } from './automatic-updates.ts'
 import { underLock } from './change-release.ts'
 import { rehearseApp } from './rehearse.ts'
+import { rollbackApp } from './rollback-app.ts'
 import { type Lab, openLab } from './testing/lab.fixture.ts'
 import { up } from './up.ts'
+import { updateApp } from './update-app.ts'
 
 const never = new AbortController().signal
 const quiet = () => undefined
@@ -74,6 +77,43 @@ it('takes nothing by itself unless that is switched on, and then only what was k
   expect(await automatically()).toContain('runs 2 (before: 1)')
   expect(await look()).toMatchObject({ state: 'up-to-date', runs: '2' })
   expect((await lab.get('shop')).status).toBe(200)
+}, 300_000)
+
+it('a release that the config does not name is updated to by the command that is said', async () => {
+  const folder = lab.apps['shop']?.folder ?? ''
+  await git(folder, 'init', '--quiet')
+  for (const version of ['3', '4']) {
+    await lab.apps['shop']?.release(version, { smoke: true })
+    await git(folder, 'add', '--all')
+    await git(folder, 'commit', '--quiet', '--message', version)
+    await git(folder, 'tag', `v${version}`)
+  }
+  const known = (await lab.open()).appliance.config.applications['shop']
+  await lab.configure(['applications', 'shop'], { ...known, source: `file://${folder}`, ref: 'v3' })
+  const options = { app: 'shop', allowOutside: false, watchMs: 0 }
+  const rehearsed = await rehearseApp(await lab.open(), { ...options, to: 'v4' }, quiet, never)
+  expect(rehearsed).toMatchObject({
+    exit_code: 0,
+    again: 'caretaker app rehearse shop --to v4',
+    update: 'caretaker app update shop --to v4',
+  })
+  expect(await look()).toMatchObject({ holds: '3', next: 'caretaker app rehearse shop' })
+  const taken = await updateApp(
+    await lab.open(),
+    { app: 'shop', to: 'v4', noRehearsal: undefined },
+    quiet,
+    never,
+  )
+  expect(taken).toMatchObject({ exit_code: 0, to: '4', again: 'caretaker app update shop --to v4' })
+  // Back, the config goes on naming it: it is offered, and comes only when it is named again.
+  const back = { app: 'shop', withData: false, confirm: undefined }
+  expect(await rollbackApp(await lab.open(), back, quiet, never)).toMatchObject({ exit_code: 0 })
+  expect(await look()).toMatchObject({
+    state: 'refused',
+    runs: rehearsed.from,
+    holds: '4',
+    next: 'caretaker app update shop --to v4',
+  })
 }, 300_000)
 
 it('says why when a source cannot be asked', async () => {

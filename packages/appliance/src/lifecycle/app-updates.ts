@@ -6,6 +6,7 @@ import type { Appliance } from './appliance.ts'
 import { type RunningApp, runningApp, underLock } from './change-release.ts'
 import { type Rehearsal, readRehearsals, readyUntil, settingsOf, verdictOn } from './rehearsals.ts'
 import { readStateFile, writeStateFile } from './state-file.ts'
+import { leftRelease, updateCommand, whenTakenBack } from './update-command.ts'
 import { type UpdateTarget, updateTarget } from './update-target.ts'
 
 /** What the source of one application holds. Plain JSON. */
@@ -88,11 +89,13 @@ async function compared(
   const rehearsal = verdictOn(rehearsals, { from: releaseId, to: target.releaseId })
   const settings = settingsOf(config, app)
   const until = readyUntil(rehearsal, { now: ports.clock.now(), settings })
-  const update = `caretaker app update ${app}`
+  const update = updateCommand(app, running.record, target)
   const again = `caretaker app rehearse ${app}`
   const { takenBack } = running.record
-  if (takenBack?.releaseId === target.releaseId) {
-    const why = `it was taken back at ${takenBack.at}: ${takenBack.why}`
+  const isTried = takenBack?.releaseId === target.releaseId
+  const refused = leftRelease(running.record, target.releaseId) ?? (isTried ? takenBack : undefined)
+  if (refused) {
+    const why = `it ${whenTakenBack(refused)}`
     return { ...head, state: 'refused', since, why, next: update, rehearsal: rehearsal ?? null }
   }
   if (rehearsal && until) {

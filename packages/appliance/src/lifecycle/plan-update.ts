@@ -35,6 +35,8 @@ export interface Change {
   readonly slots: { readonly from: Slot; readonly to: Slot }
   /** Branch, tag or commit that the config names from then on; absent: it stays as it is. */
   readonly ref?: string
+  /** The command that does it anew. */
+  readonly again: string
   /** What happens to the data: nothing; it is migrated; it goes back to a snapshot. */
   readonly data:
     | { readonly kind: 'stays' }
@@ -126,14 +128,14 @@ function extensionSteps(appliance: Appliance, { app, application }: Change): rea
 }
 
 function startSteps(appliance: Appliance, change: Change): readonly PlannedStep[] {
-  const { app, updating, slots, application, data } = change
+  const { app, updating, slots, application, data, again } = change
   const isAskedAgain = updating.kind === 'update' && data.kind === 'stays'
   const next = { app, releaseId: updating.to, slot: slots.to }
   return [
     ...application.services.map(({ name: service }) =>
       planStep(serviceStart(appliance), { ...next, service }, `${app}.${service}`),
     ),
-    planStep(releaseProve(appliance), isAskedAgain ? { ...next, stays: true } : next, app),
+    planStep(releaseProve(appliance), isAskedAgain ? { ...next, stays: true, again } : next, app),
   ]
 }
 

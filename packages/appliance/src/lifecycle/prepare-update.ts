@@ -18,6 +18,7 @@ import { cloneCreate, recordOf } from './steps/clone-create.ts'
 import { cloneRemove } from './steps/clone-remove.ts'
 import { releaseAsk } from './steps/release-ask.ts'
 import { releasePrepare } from './steps/release-prepare.ts'
+import { updateCommand } from './update-command.ts'
 import type { UpdateTarget } from './update-target.ts'
 
 /** What is to be known of a release before it may come: whether it migrates, or all that a rehearsal shows. */
@@ -63,7 +64,7 @@ export async function planPreparation(
   const wanted = { app, name: undefined, ttlMs: SHORT_TTL_MS, allowOutside: false }
   const input = await cloneInput(appliance, wanted, isAsking ? 'ask' : 'rehearsal')
   const { clone } = input
-  const allowOutside = await mayReachOutside(appliance, { app, clone }, wish)
+  const allowOutside = await mayReachOutside(appliance, { app, clone, target }, wish)
   const made = { ...input, allowOutside }
   await appliance.storage.reserve(await appliance.storage.copyBytes(app))
   const clones = await listClones(ports.files, stateFolder)
@@ -92,7 +93,7 @@ export async function planPreparation(
  */
 async function mayReachOutside(
   appliance: Appliance,
-  { app, clone }: { readonly app: string; readonly clone: string },
+  { app, clone, target }: { readonly app: string; readonly clone: string; readonly target: UpdateTarget },
   wish: PreparationWish,
 ): Promise<boolean> {
   const isAllowed = wish.kind === 'ask' || wish.allowOutside
@@ -102,15 +103,16 @@ async function mayReachOutside(
   } catch (error) {
     if (!isAppError(error, 'CLONE_NOT_ISOLATED')) throw error
     if (isAllowed) return true
-    throw notRehearsed(app, error)
+    const record = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
+    throw notRehearsed(app, updateCommand(app, record, target), error)
   }
 }
 
-function notRehearsed(app: string, { why, cause }: AppError): AppError {
+function notRehearsed(app: string, update: string, { why, cause }: AppError): AppError {
   return new AppError('CLONE_NOT_ISOLATED', {
     what: `${app} was not rehearsed, and not updated`,
     why,
-    next: `Run caretaker as root, or allow namespaces to ordinary users; if ${app} does no harm outside with real data, repeat the command with --allow-outside; "caretaker app update ${app} --no-rehearsal "REASON"" goes on without`,
+    next: `Run caretaker as root, or allow namespaces to ordinary users; if ${app} does no harm outside with real data, repeat the command with --allow-outside; "${update} --no-rehearsal "REASON"" goes on without`,
     cause,
   })
 }

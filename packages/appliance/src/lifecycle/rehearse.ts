@@ -12,6 +12,7 @@ import type { RehearsalWish } from './plan-rehearsal.ts'
 import { applianceSteps } from './plan-up.ts'
 import { planPreparation, prepareUpdate } from './prepare-update.ts'
 import { type Rehearsal, readyUntil, rehearsalLogs, settingsOf } from './rehearsals.ts'
+import { updateCommand } from './update-command.ts'
 import { updateTarget } from './update-target.ts'
 
 /** How long a rehearsal watches the services of a release that has passed its tests, unless somebody says otherwise. */
@@ -46,6 +47,10 @@ export interface RehearsalReport {
   readonly logs: string | null
   readonly operations: readonly OperationResult[]
   readonly errors: readonly ErrorReport[]
+  /** The command that tries it again. */
+  readonly again: string
+  /** The command that updates to exactly this release. */
+  readonly update: string
   readonly exit_code: ExitCode
 }
 
@@ -77,7 +82,9 @@ export async function rehearseLocked(
   const before = await settle(appliance, app, emit, signal)
   const running = await runningApp(appliance, app)
   const target = await updateTarget(appliance, app, to, signal)
-  const head = { app, from: running.version, to: target.application.version }
+  const update = updateCommand(app, running.record, target)
+  const again = `caretaker app rehearse ${app}${target.ref === undefined ? '' : ` --to ${target.name}`}`
+  const head = { app, from: running.version, to: target.application.version, again, update }
   if (target.releaseId === running.releaseId) {
     const nothing = { rehearsal: null, update_ready: null, logs: null, errors: [], exit_code: 0 } as const
     return { ...head, nothing_to_do: true, operations: before, ...nothing }
@@ -85,7 +92,7 @@ export async function rehearseLocked(
   const wish = { kind: 'rehearse', allowOutside, watchMs } as const
   const around = { emit, signal, name: `rehearse-${app}` }
   const { result, rehearsal } = await prepareUpdate(appliance, app, target, wish, around)
-  const failure = rehearsal && rehearsalFailure(app, rehearsal)
+  const failure = rehearsal && rehearsalFailure(app, rehearsal, update)
   return {
     ...head,
     nothing_to_do: false,
@@ -126,13 +133,13 @@ function updateReady(
   return rehearsal && until ? { from: rehearsal.from, to: rehearsal.to, until: until.toISOString() } : null
 }
 
-/** Why a release with this verdict does not come; undefined for a good one. */
-export function rehearsalFailure(app: string, rehearsal: Rehearsal): AppError | undefined {
+/** Why a release with this verdict does not come; undefined for a good one. `update`: the command that brings it. */
+export function rehearsalFailure(app: string, rehearsal: Rehearsal, update: string): AppError | undefined {
   const { failed, from_version, to_version } = rehearsal
   if (!failed) return undefined
   return new AppError('REHEARSAL_FAILED', {
     what: `${app} stays at ${from_version}: the rehearsal of ${to_version} failed at "${failed.summary}"`,
     why: `${failed.error.what}: ${failed.error.why}`,
-    next: `Correct the release or the data, then repeat the command; "caretaker app update ${app} --no-rehearsal "REASON"" goes on all the same`,
+    next: `Correct the release or the data, then repeat the command; "${update} --no-rehearsal "REASON"" goes on all the same`,
   })
 }

@@ -61,6 +61,7 @@ export async function rollbackApp(
       from: change.updating.fromVersion,
       to: change.updating.toVersion,
       migrates: false,
+      again: change.again,
       operations: [...before, result],
       errors,
       exit_code,
@@ -121,7 +122,7 @@ async function decide(
     const both = `To take both back, and see what that loses first: caretaker app rollback ${app} --with-data`
     const last = (await readHistory(appliance.ports.files, appliance.stateFolder, app)).at(-1)
     // What ran before is the newer one: it can migrate what is there.
-    const again = `To bring ${version} again, which migrates the data of now: caretaker app update ${app}. `
+    const again = `To bring ${version} again, which migrates the data of now: caretaker app update ${app} --to ${nameOf(previous, version)}. `
     throw refuse(why, `${last?.kind === 'rollback' ? again : ''}${both}`)
   }
   const known = (await appliance.storage.listSnapshots(app)).find(({ name }) => name === previous.snapshot)
@@ -163,9 +164,14 @@ function changeBack(
       toVersion: application.version,
       since: now.toISOString(),
     },
+    again: `caretaker app rollback ${record.app}${data.kind === 'stays' ? '' : ` --with-data --confirm ${record.app}`}`,
     data,
   }
 }
+
+/** What follows `--to` for the release that ran before. */
+const nameOf = ({ pinned: { source } }: PreviousRelease, version: string) =>
+  source.kind === 'git' ? (source.ref ?? 'HEAD') : version
 
 /** Counts on a copy of the snapshot, which is there for that moment only and expires by itself when we die. */
 async function countLoss(

@@ -213,6 +213,16 @@ describe('the way back after it', () => {
     expect(await sql('SELECT what FROM sale ORDER BY id')).toHaveLength(2)
     expect((await snapshots()).some((name) => name.startsWith('before-rollback-'))).toBe(true)
 
+    // A try of yet another release that fails makes nobody forget which one was left.
+    await lab.apps['shop']?.release('3')
+    await lab.apps['shop']?.breakFrom('3', 'migration-fails')
+    expect(await update()).toMatchObject({ exit_code: 4 })
+    await lab.apps['shop']?.release('2')
+    await expect(update()).rejects.toMatchObject({
+      code: 'UPDATE_REFUSED',
+      why: expect.stringMatching(/^its source holds 2, which was taken back at .*: tester took it back$/),
+      next: expect.stringContaining('caretaker app update shop --to 2'),
+    })
     expect(await back(options)).toMatchObject({ exit_code: 0, from: '1', to: '2' })
     expect(await files()).toEqual(['migrated', 'migrated-2', 'newer'])
     expect(await sql('SELECT what FROM sale ORDER BY id')).toHaveLength(3)
@@ -253,6 +263,11 @@ describe('the way back after it', () => {
     // Nobody takes it again but a person.
     const [offered] = await listUpdates(await appliance(), never)
     expect(offered).toMatchObject({ state: 'refused', why: expect.stringContaining('it is jammed') })
+    await expect(update()).rejects.toMatchObject({
+      code: 'UPDATE_REFUSED',
+      why: expect.stringContaining('it is jammed'),
+      next: expect.stringContaining('caretaker app update shop --to 2'),
+    })
     // What went back is not watched, and what is watched no more is left alone.
     expect(await returnFromCrashLoop(await lab.open(), 'shop', 'it is jammed', never)).toBeUndefined()
     expect(await back()).toMatchObject({ exit_code: 0, from: '1', to: '2' })

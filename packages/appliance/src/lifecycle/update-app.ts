@@ -24,6 +24,7 @@ import { type Rehearsal, readRehearsals, readyRehearsal, verdictOn } from './reh
 import { REHEARSAL_WATCH_MS, rehearsalFailure } from './rehearse.ts'
 import { instantName } from './release-history.ts'
 import { snapshotBefore } from './steps/update-begin.ts'
+import { refuseLeft, updateCommand } from './update-command.ts'
 import { type UpdateTarget, updateTarget } from './update-target.ts'
 
 export interface UpdateOptions {
@@ -50,6 +51,8 @@ export interface ChangeReport {
   readonly rehearsal?: Rehearsal | null
   readonly operations: readonly OperationResult[]
   readonly errors: readonly ErrorReport[]
+  /** The command that tries it again. */
+  readonly again: string
   readonly exit_code: ExitCode
 }
 
@@ -90,11 +93,13 @@ export async function updateLocked(
   const before = await settle(appliance, app, emit, signal)
   const running = await runningApp(appliance, app)
   const target = await updateTarget(appliance, app, options.to, signal)
-  const head = { app, from: running.version, to: target.application.version }
+  const again = updateCommand(app, running.record, target)
+  const head = { app, from: running.version, to: target.application.version, again }
   if (target.releaseId === running.releaseId) {
     const nothing = { migrates: false, rehearsal: null, errors: [], exit_code: 0 } as const
     return { ...head, nothing_to_do: true, operations: before, ...nothing }
   }
+  if (options.to === undefined) refuseLeft(app, running.record, target)
   // It may migrate: that there is no room for that shows before it is built and rehearsed.
   if (target.application.migrate) await reserveCopies(appliance, app)
   const { wish, ready } = await wishFor(appliance, running, target, options)
@@ -104,7 +109,7 @@ export async function updateLocked(
     // Nothing that anybody uses was touched.
     const exit_code = prepared.result.exit_code === 4 ? 1 : prepared.result.exit_code
     const operations = [...before, prepared.result]
-    const failure = rehearsal && rehearsalFailure(app, rehearsal)
+    const failure = rehearsal && rehearsalFailure(app, rehearsal, again)
     const errors = [...(failure ? [failure.toReport()] : []), ...prepared.result.errors]
     return { ...head, nothing_to_do: false, migrates: null, rehearsal, operations, errors, exit_code }
   }
@@ -159,6 +164,7 @@ export async function previewUpdate(
     const running = await runningApp(appliance, app)
     const target = await updateTarget(appliance, app, options.to, signal)
     if (target.releaseId === running.releaseId) return { plan: [], migrates: false, rehearsal: null }
+    if (options.to === undefined) refuseLeft(app, running.record, target)
     const { wish } = await wishFor(appliance, running, target, options)
     const verdicts = await readRehearsals(appliance.ports.files, appliance.stateFolder, app)
     const rehearsal = verdictOn(verdicts, { from: running.releaseId, to: target.releaseId }) ?? null
@@ -199,6 +205,7 @@ function changeTo(
       ...(noRehearsal === undefined ? {} : { noRehearsal }),
     },
     ...(target.ref === undefined ? {} : { ref: target.ref }),
+    again: updateCommand(record.app, record, target),
     data: migrates
       ? { kind: 'migrates', snapshot: snapshotBefore({ id }), failedAs: `failed-${id}` }
       : { kind: 'stays' },

@@ -12,6 +12,8 @@ export interface UpdateTarget {
   readonly releaseId: string
   readonly pinned: PinnedSource
   readonly application: Application
+  /** What follows `--to` for it: a branch, tag or commit where the source is git, `HEAD` too; else its version. */
+  readonly name: string
   /** What the config names from then on; undefined when it stays as it is. */
   readonly ref: string | undefined
 }
@@ -32,6 +34,7 @@ export async function updateTarget(
   const place = { text: configured.source, baseFolder: dirname(appliance.configFile) }
   const source = parseSource({ ...place, ref: configured.ref })
   const isGit = source.kind === 'git'
+  const held = isGit ? (source.ref ?? 'HEAD') : ''
   const wanted = isGit && to !== undefined ? parseSource({ ...place, ref: to }) : source
   const pinned = await resolveSource(appliance.ports, wanted, sourceOptions(appliance, signal))
   const { application } = await fetchFor(appliance, app, pinned, signal)
@@ -46,7 +49,8 @@ export async function updateTarget(
     releaseId: releaseIdOf(application.version, pinned.pin),
     pinned,
     application,
-    ref: isGit && to !== undefined && to !== configured.ref ? to : undefined,
+    name: isGit ? (to ?? held) : application.version,
+    ref: isGit && to !== undefined && to !== held ? to : undefined,
   }
 }
 

@@ -67,7 +67,8 @@ function parseGit(text: string, url: string, scheme: string | undefined, ref: st
   if (fragmentRef !== '' && ref !== undefined && fragmentRef !== ref) {
     throw refuse(text, `it names "${fragmentRef}" while "ref" names "${ref}"`, 'Remove one of the two')
   }
-  const wanted = ref ?? (fragmentRef === '' || fragmentRef === 'HEAD' ? undefined : fragmentRef)
+  const named = ref ?? fragmentRef
+  const wanted = named === '' || named === 'HEAD' ? undefined : named
   if (wanted !== undefined && (!REF.test(wanted) || wanted.includes('..') || wanted.endsWith('.lock'))) {
     throw refuse(text, `"${wanted}" is no branch, tag or commit`)
   }

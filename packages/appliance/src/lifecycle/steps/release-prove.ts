@@ -11,6 +11,8 @@ import { runSmoke } from '../smoke.ts'
 type ProveInput = PlacedRelease & {
   /** The data is to stay as it is: a release that has something to migrate by now does not come so. */
   readonly stays?: boolean
+  /** The command that does the update anew. */
+  readonly again?: string
 }
 
 /** Runs the smoke test of a release that was started and is not served yet. */
@@ -25,10 +27,10 @@ export const releaseProve = (appliance: Appliance) =>
         ? { state: 'done' }
         : { state: 'needed', before: null }
     },
-    async apply({ app, releaseId, slot, stays }, _before, context) {
+    async apply({ app, releaseId, slot, stays, again = `caretaker app update ${app}` }, _before, context) {
       const { ports, folders } = appliance
       await runSmoke(appliance, app, releaseId, { slot }, context)
-      if (stays) await assertNothingToMigrate(appliance, { app, releaseId, slot }, context.signal)
+      if (stays) await assertNothingToMigrate(appliance, { app, releaseId, slot }, again, context.signal)
       const { updating } = await readAppRecord(ports.files, folders.apps, app)
       if (!updating) throw new Error(`nothing is written down of the update of ${app}`)
       await updateAppRecord(ports.files, folders.apps, app, { updating: { ...updating, proved: true } })
@@ -41,6 +43,7 @@ export const releaseProve = (appliance: Appliance) =>
 async function assertNothingToMigrate(
   appliance: Appliance,
   { app, releaseId, slot }: PlacedRelease,
+  again: string,
   signal: AbortSignal,
 ): Promise<void> {
   const { application } = await loadRelease(appliance, app, releaseId)
@@ -48,6 +51,6 @@ async function assertNothingToMigrate(
   throw new AppError('UPDATE_REFUSED', {
     what: `${app} does not change to ${application.version} without a migration`,
     why: 'it had nothing to migrate on the clone, and has by now: data has come meanwhile',
-    next: `"caretaker app update ${app}" asks it anew, and migrates`,
+    next: `"${again}" asks it anew, and migrates`,
   })
 }

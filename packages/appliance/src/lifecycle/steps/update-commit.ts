@@ -36,7 +36,7 @@ export const updateCommit = (appliance: Appliance) =>
       const record = await readAppRecord(ports.files, folders.apps, app)
       const { release } = await loadRelease(appliance, app, releaseId)
       const now = ports.clock.now()
-      const { updating } = record
+      const { updating, left = [] } = record
       const entry: HistoryEntry = {
         id,
         at: now.toISOString(),
@@ -52,6 +52,7 @@ export const updateCommit = (appliance: Appliance) =>
         ...actor,
         duration_ms: updating ? Math.max(0, now.getTime() - Date.parse(updating.since)) : 0,
       }
+      const takenBack = kind === 'rollback' ? goneBackFrom(entry, updating, actor.user) : undefined
       // The history first: an entry of what was then not committed is taken for a try (see `showHistory`).
       await appendHistory(appliance, app, entry)
       await updateAppRecord(ports.files, folders.apps, app, {
@@ -62,7 +63,8 @@ export const updateCommit = (appliance: Appliance) =>
         stopped: false,
         updating: undefined,
         previous: previousOf(record, from, snapshot),
-        takenBack: kind === 'rollback' ? goneBackFrom(entry, updating, actor.user) : undefined,
+        takenBack,
+        left: takenBack && [...left.filter((known) => known.releaseId !== releaseId), takenBack],
         watchedUntil: watchMs > 0 ? new Date(now.getTime() + watchMs).toISOString() : undefined,
       })
     },
