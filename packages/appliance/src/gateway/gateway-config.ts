@@ -49,6 +49,8 @@ export const Route = z.strictObject({
     .optional(),
   /** Absent: the service page with `reason` answers. */
   upstream: Endpoint.optional(),
+  /** Present: `upstream` is of the application's other slot than usual. */
+  slot: z.literal('b').optional(),
   reason: ServiceReason.optional(),
   /** How long one request may wait during a hold, in ms. */
   maxHoldMs: z.int().min(0).max(600_000),

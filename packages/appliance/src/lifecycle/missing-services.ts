@@ -68,7 +68,7 @@ export function isMoved({ runtime }: Pick<Appliance, 'runtime'>, status: Service
 /** Services of the application must not run on data that its migration has left half-way. */
 const AFTER_A_MIGRATION = '/app.migrate'
 
-function wantedServices(
+export function wantedServices(
   application: Application,
   { slot, databaseCreated }: AppRecord,
 ): readonly (readonly [string, AppRecord['slot']])[] {

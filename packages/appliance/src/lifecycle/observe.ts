@@ -1,5 +1,6 @@
 import { type ErrorReport, isAppError, toAppError } from '@caretaker/kernel/errors.ts'
 import { findLockHolder } from '@caretaker/steps/operation-lock.ts'
+import type { Route } from '../gateway/gateway-config.ts'
 import { readGatewayConfig } from '../gateway/given-config.ts'
 import { foreignListener } from '../runtime/foreign-listener.ts'
 import { LOOPBACK, serviceKey } from '../runtime/runtime.ts'
@@ -76,7 +77,9 @@ async function upstreamOf(
     return { host: LOOPBACK, port: own }
   } catch (error) {
     if (!isAppError(error, 'ENGINE_UNREACHABLE')) throw error
-    return lastUpstream(appliance, app)
+    const last = await lastRoute(appliance, app)
+    // Where another release was is nobody, or somebody else, by now.
+    return (last?.slot ?? 'a') === record.slot ? last?.upstream : undefined
   }
 }
 
@@ -85,12 +88,11 @@ async function upstreamAsLast(appliance: Appliance, app: string): Promise<Observ
   const runs = (await appliance.runtime.list()).some(
     (status) => status.app === app && status.service !== POSTGRES_SERVICE && status.state === 'running',
   )
-  return runs ? lastUpstream(appliance, app) : undefined
+  return runs ? (await lastRoute(appliance, app))?.upstream : undefined
 }
 
-async function lastUpstream(appliance: Appliance, app: string): Promise<ObservedApp['upstream']> {
-  const last = await readGatewayConfig(appliance)
-  return last?.routes.find((route) => route.app === app)?.upstream
+async function lastRoute(appliance: Appliance, app: string): Promise<Route | undefined> {
+  return (await readGatewayConfig(appliance))?.routes.find((route) => route.app === app)
 }
 
 /**

@@ -87,6 +87,7 @@ function routeOf(
     aliases: [...aliases],
     ...(path_prefix === '/' ? {} : { pathPrefix: path_prefix }),
     ...(served && app?.upstream ? { upstream: app.upstream } : {}),
+    ...(served && app?.record.slot === 'b' ? { slot: 'b' as const } : {}),
     ...(served ? {} : { reason: appReason(name, app, problem, state, now) }),
     // Who waits longer in a hold than a request may is told this.
     ...(served && app?.record.updating ? { reason: changeReason(name, app.record.updating) } : {}),

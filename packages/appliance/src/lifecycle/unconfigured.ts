@@ -1,5 +1,7 @@
 import type { AppError } from '@caretaker/kernel/errors.ts'
 import { sha256 } from '@caretaker/kernel/json.ts'
+import { SECOND_MS } from '@caretaker/kernel/time.ts'
+import { waitUntil } from '@caretaker/ports/deadline.ts'
 import { createGatewayClient, storeGatewayConfig } from '../gateway/client.ts'
 import { gatewayPaths } from '../gateway/gateway.ts'
 import type { Endpoint, GatewayConfig } from '../gateway/gateway-config.ts'
@@ -9,6 +11,9 @@ import type { Surrounding } from './appliance.ts'
 import { foldersOf } from './folders.ts'
 import { CADDY_SERVICE, GATEWAY_SERVICE, gatewaySpec } from './gateway-service.ts'
 import { visitorSentence } from './visitor-sentence.ts'
+
+/** How long a gateway may take that has just been started. */
+const LISTENS_WITHIN_MS = 15 * SECOND_MS
 
 /**
  * Shows the service page with the reason why there is no config, so that whoever comes by reads it. Repeated it changes
@@ -41,8 +46,8 @@ export async function showUnconfigured(
   }
   const applianceId = unconfiguredId(stateFolder)
   const runtime = createProcessRuntime(ports, { applianceId, folder: folders.processes, pid })
+  const gateway = createGatewayClient(ports, paths)
   if ((await runtime.status(APPLIANCE, GATEWAY_SERVICE))?.state === 'running') {
-    const gateway = createGatewayClient(ports, paths)
     const { engine } = await gateway.status()
     await gateway.apply(engine === 'caddy' ? { ...config, engine } : config)
     return
@@ -50,6 +55,11 @@ export async function showUnconfigured(
   await runtime.stop(APPLIANCE, CADDY_SERVICE)
   await storeGatewayConfig(ports, paths, config)
   await runtime.start(gatewaySpec({ programs, folders, gatewayPaths: paths, stateFolder }))
+  // Who is told that the daemon is ready looks at once. One that cannot come up says why in its log.
+  await waitUntil(ports.clock, { timeoutMs: LISTENS_WITHIN_MS }, async () => {
+    const isRunning = (await runtime.status(APPLIANCE, GATEWAY_SERVICE))?.state === 'running'
+    return isRunning ? gateway.status().catch(() => undefined) : 'ended'
+  })
 }
 
 /** What labels the processes of an appliance that has no id yet: another one on this machine is not meant by it. */

@@ -7,6 +7,7 @@ import { hasBody } from './bad-request.ts'
 import type { RequestExchange, UpgradeExchange } from './exchange.ts'
 import { KeptClients } from './kept-clients.ts'
 import { passReading } from './reading.ts'
+import { type Way, wayTo } from './way-to.ts'
 
 /** A request on its way to an application. */
 export interface Passage {
@@ -69,21 +70,26 @@ export class Forwarder {
 
   /** Passes an ordinary request on. `response` may hold `connection: close` to end the connection after it. */
   forward(exchange: RequestExchange, passage: Passage): void {
+    const way = wayTo(passage.upstream.host)
+    if (!way) return passage.onFailure(noWay(passage))
     const { request } = exchange
     const isRepeatable = !hasBody(request) && SAFE_METHODS.has(request.method ?? '')
     if (isRepeatable)
-      passReading(exchange, passage, this.#clients, () => this.#send(exchange, passage, 'again'))
-    else this.#send(exchange, passage, 'first')
+      passReading(exchange, { ...passage, way }, this.#clients, () =>
+        this.#send(exchange, passage, way, 'again'),
+      )
+    else this.#send(exchange, passage, way, 'first')
   }
 
   /** Over a new connection. */
-  #send(exchange: RequestExchange, passage: Passage, turn: 'first' | 'again'): void {
+  #send(exchange: RequestExchange, passage: Passage, way: Way, turn: 'first' | 'again'): void {
     const { request, response } = exchange
     request.url = passage.path
     request.headers = passage.headers as IncomingMessage['headers']
     this.#passages.set(request, passage)
     const options = {
       target: { protocol: 'http:', ...passage.upstream },
+      ...way,
       agent: false as never,
       // Sent again is only what has no body.
       ...(turn === 'first' ? {} : { buffer: Readable.from([]) }),
@@ -95,6 +101,8 @@ export class Forwarder {
 
   /** Passes a websocket handshake on, then the bytes both ways until one side ends. */
   upgrade(exchange: UpgradeExchange, passage: Passage): void {
+    const way = wayTo(passage.upstream.host)
+    if (!way) return passage.onFailure(noWay(passage))
     const { request, socket, head } = exchange
     request.url = passage.path
     request.headers = {
@@ -123,7 +131,7 @@ export class Forwarder {
     this.#proxy.on('proxyReqWs', take)
     // Its errors were told above.
     this.#proxy
-      .ws(request, socket as never, { target: { protocol: 'http:', ...passage.upstream } }, head)
+      .ws(request, socket as never, { target: { protocol: 'http:', ...passage.upstream }, ...way }, head)
       .catch(() => undefined)
   }
 
@@ -131,6 +139,9 @@ export class Forwarder {
     this.#clients.close()
   }
 }
+
+const noWay = ({ upstream }: Passage) =>
+  new Error(`no network of this machine holds ${upstream.host}: nothing is sent elsewhere`)
 
 /**
  * The status line as any client understands it. Node reads codes from 000 to 999 and any byte in the reason, and

@@ -235,6 +235,20 @@ describe('staying up', () => {
     await vi.waitFor(() => expect(upstream.listening).toBe(0), POLL)
   })
 
+  test.each(['GET', 'POST'])(
+    'sends nothing (%s) to an application in no network of this machine: the way out is not for visitors',
+    async (method) => {
+      const log: string[] = []
+      const gateway = await start({ log })
+      // Reserved for documentation (RFC 5737): nobody is there, and whoever answers stands on the way out.
+      await client.apply(config({ host: '198.51.100.7', port: 3000 }))
+      const answer = await raw(gateway.status().https?.port as number, ask(method, '/'))
+      expect(answer).toMatch(/^HTTP\/1\.1 503 /)
+      const said = 'no network of this machine holds 198.51.100.7'
+      await vi.waitFor(() => expect(log.join('\n')).toContain(said), POLL)
+    },
+  )
+
   test('writes one line per request when asked to, without the query', async () => {
     const upstream = await startApp()
     const log: string[] = []

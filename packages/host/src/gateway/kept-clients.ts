@@ -2,6 +2,7 @@ import type { Endpoint } from '@caretaker/appliance/gateway/gateway-config.ts'
 import { MINUTE_MS } from '@caretaker/kernel/time.ts'
 import Client from 'undici/lib/dispatcher/client.js'
 import { MAX_IDLE_UPSTREAM } from './limits.ts'
+import type { Way } from './way-to.ts'
 
 /** An idle connection to an application that names no time of its own is given up after this long. */
 const IDLE_MS = MINUTE_MS
@@ -12,9 +13,9 @@ export class KeptClients {
   #closed = false
 
   /** For one request; `giveBack` when its answer is complete, `destroy` it when it failed. */
-  take(upstream: Endpoint): Client {
+  take(upstream: Endpoint, way: Way): Client {
     const origin = originOf(upstream)
-    return this.#idle.get(origin)?.pop() ?? this.#create(origin)
+    return this.#idle.get(origin)?.pop() ?? this.#create(origin, way)
   }
 
   giveBack(upstream: Endpoint, client: Client): void {
@@ -30,7 +31,7 @@ export class KeptClients {
     this.#idle.clear()
   }
 
-  #create(origin: string): Client {
+  #create(origin: string, way: Way): Client {
     const client = new Client(origin, {
       // An application may take as long as it takes.
       headersTimeout: 0,
@@ -38,6 +39,7 @@ export class KeptClients {
       connectTimeout: 0,
       keepAliveTimeout: IDLE_MS,
       allowH2: false,
+      ...way,
     })
     client.on('disconnect', () => this.#forget(origin, client))
     return client

@@ -5,6 +5,7 @@ import type { RequestExchange } from './exchange.ts'
 import { fieldsOf } from './field-lines.ts'
 import type { Passage } from './forwarder.ts'
 import type { KeptClients } from './kept-clients.ts'
+import type { Way } from './way-to.ts'
 
 /**
  * Passes a request without body on over a kept connection and streams the answer back. Calls `again` in place of a
@@ -13,11 +14,11 @@ import type { KeptClients } from './kept-clients.ts'
  */
 export function passReading(
   exchange: RequestExchange,
-  passage: Passage,
+  passage: Passage & { readonly way: Way },
   clients: KeptClients,
   again: () => void,
 ): void {
-  const client = clients.take(passage.upstream)
+  const client = clients.take(passage.upstream, passage.way)
   const reading = new Reading(exchange, passage, {
     wasConnected: client.stats.connected,
     again,
@@ -31,7 +32,7 @@ export function passReading(
   client.dispatch({ method, path: passage.path, headers: passage.headers }, reading)
 }
 
-interface Way {
+interface Course {
   readonly wasConnected: boolean
   again(): void
   /** The answer is complete, or nothing more of it is wanted or comes. */
@@ -41,15 +42,15 @@ interface Way {
 class Reading implements Dispatcher.DispatchHandler {
   readonly #exchange: RequestExchange
   readonly #passage: Passage
-  readonly #way: Way
+  readonly #course: Course
   #begun = false
   #flowing = false
   #isDone = false
 
-  constructor(exchange: RequestExchange, passage: Passage, way: Way) {
+  constructor(exchange: RequestExchange, passage: Passage, course: Course) {
     this.#exchange = exchange
     this.#passage = passage
-    this.#way = way
+    this.#course = course
   }
 
   /** The client has gone: what still runs for it ends. */
@@ -103,14 +104,14 @@ class Reading implements Dispatcher.DispatchHandler {
     this.#done(false)
     if (this.#begun) response.destroy()
     else if (ended.isOver) return
-    else if (this.#isWorthAnother(error)) this.#way.again()
+    else if (this.#isWorthAnother(error)) this.#course.again()
     else this.#passage.onFailure(error)
   }
 
   #done(isWhole: boolean): void {
     if (this.#isDone) return
     this.#isDone = true
-    this.#way.done(isWhole)
+    this.#course.done(isWhole)
   }
 
   #flush(): void {
@@ -119,8 +120,8 @@ class Reading implements Dispatcher.DispatchHandler {
 
   #isWorthAnother(error: Error & { code?: string; socket?: { bytesRead?: number } | null }): boolean {
     const { code, socket } = error
-    if (code === 'UND_ERR_SOCKET') return this.#way.wasConnected || (socket?.bytesRead ?? 0) > 0
-    if (code === 'ECONNRESET' || code === 'EPIPE') return this.#way.wasConnected
+    if (code === 'UND_ERR_SOCKET') return this.#course.wasConnected || (socket?.bytesRead ?? 0) > 0
+    if (code === 'ECONNRESET' || code === 'EPIPE') return this.#course.wasConnected
     return error === NO_STATUS || code === 'UND_ERR_INVALID_ARG'
   }
 }
