@@ -60,9 +60,9 @@ export async function removeCloneRecord(appliance: Appliance, name: string): Pro
 
 /**
  * Makes the applications of this appliance those of its config and the clones of now, in place: steps that hold the
- * appliance go on with a clone that a step before them has made.
+ * appliance go on with a clone that a step before them has made, and who looks after the services knows it too.
  */
-async function refreshClones({ config, ports, stateFolder }: Appliance): Promise<void> {
+export async function refreshClones({ config, ports, stateFolder }: Appliance): Promise<void> {
   const { applications } = withClones(config, await listClones(ports.files, stateFolder))
   const present = config.applications as Record<string, unknown>
   for (const name of Object.keys(present)) if (!Object.hasOwn(applications, name)) delete present[name]

@@ -16,6 +16,8 @@ import {
   reportClones,
   type WantedClone,
 } from './clones.ts'
+import { UpKeeper } from './keep-up.ts'
+import { withGuests } from './lock-guests.ts'
 import { status } from './status.ts'
 import { cloneCreate } from './steps/clone-create.ts'
 import { cloneRemove } from './steps/clone-remove.ts'
@@ -61,6 +63,16 @@ it('clones an application, as shown: its data, another greeting, its own host an
   expect(copy).toMatchObject({ greeting: 'copy', files: ['letter', 'migrated'] })
   expect(copy.database).not.toBe(origin.database)
   expect(await status(await appliance(), process.pid)).toMatchObject({ state: 'running', parts: [] })
+})
+
+it('is served on while who was there before it looks after the services', async () => {
+  const before = await appliance()
+  await clone({ name: 'trial' })
+  await lab.kill('web')
+  const tended = await withGuests(lab.stateFolder, () => new UpKeeper().tend(before, never))
+  expect(tended).toMatchObject([{ app: 'shop', service: 'web', did: 'started it again' }])
+  expect((await lab.get('trial')).status).toBe(200)
+  expect(await removeCloneNow(await appliance(), 'trial', quiet, never)).toMatchObject({ exit_code: 0 })
 })
 
 it('clears what the scrub SQL names in the clone, and nothing in the origin', async () => {

@@ -9,6 +9,7 @@ import { POSTGRES_SERVICE } from './app-database.ts'
 import { readAppRecord } from './app-records.ts'
 import { loadRelease } from './app-release.ts'
 import { type Appliance } from './appliance.ts'
+import { refreshClones } from './clone-records.ts'
 import { wayBackOf } from './crash-loop-return.ts'
 import { addFailure, clearFailure, type Facts, readFacts, replaceFailure, updateFacts } from './facts.ts'
 import { serviceLog } from './folders.ts'
@@ -87,7 +88,11 @@ export class UpKeeper {
     }
     const { ports, stateFolder, actor, pid } = appliance
     // While another of this process holds the lock for long, services are looked after all the same.
-    const asTheirGuest = asGuest(stateFolder, (spared) => this.#tendLocked(appliance, signal, spared))
+    const asTheirGuest = asGuest(stateFolder, async (spared) => {
+      // Theirs may be a clone that was not there when this appliance was opened.
+      await refreshClones(appliance)
+      return this.#tendLocked(appliance, signal, spared)
+    })
     if (asTheirGuest) return asTheirGuest
     if (!mayBegin()) return []
     try {
@@ -219,9 +224,11 @@ export class UpKeeper {
   ): Promise<boolean> {
     if (facts.wanted === 'down') return false
     if (app === APPLIANCE) return true
-    // Nothing is started on a data volume that is missing or another's, nor what the config does not name.
+    // Nothing is started on a data volume that is missing or another's, nor what the config does not name. What a clone
+    // runs while it is made or tried is the business of who does that.
     const configured = appliance.config.applications[app]
-    if (facts.failures.appliance || !configured || configured.clone?.state === 'removing') return false
+    if (facts.failures.appliance || !configured || (configured.clone && configured.clone.state !== 'ready'))
+      return false
     if (service === POSTGRES_SERVICE) return true
     if (facts.manual || appliance.config.standby !== false) return false
     if (state === 'running') return true
