@@ -8,14 +8,15 @@ import { lineOf } from './tell.ts'
 import { UPDATES } from './updates.ts'
 
 /**
- * Tries so many cases of the whole matrix, which `npm run kill-matrix -- --all` tries. KILL_MATRIX_CASES and
- * KILL_MATRIX_SEED of the environment say otherwise.
+ * Tries so many cases of the whole matrix, which `npm run kill-matrix -- --all` tries, and those of these names, which
+ * went wrong once. KILL_MATRIX_CASES and KILL_MATRIX_SEED of the environment say otherwise.
  */
 export function trySample(
   place: StageOptions,
   victims: readonly MatrixVictim[],
   count: number,
   env: NodeJS.ProcessEnv,
+  always: readonly string[] = [],
 ): void {
   const cases = Number(env['KILL_MATRIX_CASES'] ?? count)
   const seed = Number(env['KILL_MATRIX_SEED'] ?? randomInt(2 ** 31))
@@ -30,14 +31,12 @@ export function trySample(
   afterAll(() => stage?.[Symbol.asyncDispose](), 120_000)
 
   test(`an update that is killed ends with the old or the new release and all data, ${cases} times (KILL_MATRIX_SEED=${seed})`, {
-    timeout: 120_000 + cases * 400_000,
+    timeout: 120_000 + (always.length + cases) * 400_000,
   }, async () => {
-    const sample = sampleOf(
-      references.flatMap(({ update, steps }) => everyCase(update, steps, victims)),
-      seed,
-      cases,
-    )
-    expect(sample).toHaveLength(cases)
+    const every = references.flatMap(({ update, steps }) => everyCase(update, steps, victims))
+    const known = every.filter((tried) => always.includes(nameOfCase(tried)))
+    const sample = [...known, ...sampleOf(every, seed, cases)]
+    expect(sample).toHaveLength(always.length + cases)
     for (const tried of sample) {
       const { layouts } = references.find(({ update }) => update === tried.update) as Reference
       const result = await runCase(stage, tried, layouts)
