@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROOT, type TestAppliance, testAppliance } from '../support/appliance.ts'
+import { constantLoad } from '../support/constant-load.ts'
 import { dataOf, type GuestbookData } from '../support/guestbook-data.ts'
 import { entriesOf, signOver } from '../support/guestbook-https.ts'
 import { eventually } from '../support/observe.ts'
@@ -38,15 +38,7 @@ async function whenQuiet() {
 /** Sends numbers one after the other, and requests at a rate, until it is stopped; tells what was acknowledged and what failed. */
 function visitors(perSecond: number) {
   const acknowledged: number[] = []
-  const failed: string[] = []
-  let asked = 0
   let isOver = false
-  const underWay = new Set<Promise<void>>()
-  const begin = (work: () => Promise<void>) => {
-    const running = work().catch((error: unknown) => void failed.push(String(error)))
-    underWay.add(running)
-    void running.finally(() => underWay.delete(running))
-  }
   const writer = (async () => {
     for (let n = Date.now(); !isOver; n += 1) {
       const body = JSON.stringify({ n, body: Buffer.from(`number ${n}`).toString('base64') })
@@ -57,23 +49,12 @@ function visitors(perSecond: number) {
       if (reply?.status === 201 || reply?.status === 200) acknowledged.push(n)
     }
   })()
-  const readers = (async () => {
-    const startedMs = performance.now()
-    while (!isOver) {
-      for (; asked < ((performance.now() - startedMs) * perSecond) / 1000 && underWay.size < 200; asked += 1)
-        begin(async () => {
-          const { status } = await appliance.request('/health')
-          if (status !== 200) failed.push(String(status))
-        })
-      await pause(5)
-    }
-  })()
+  const readers = constantLoad(perSecond, () => appliance.request('/health'))
   return {
     async stop() {
       isOver = true
-      await Promise.all([writer, readers])
-      await Promise.all(underWay)
-      return { acknowledged, failed, asked }
+      await writer
+      return { acknowledged, ...(await readers.stop()) }
     },
   }
 }
@@ -156,32 +137,15 @@ test('twenty releases in a row that migrate nothing: no request of a constant lo
   // Without a migration of its own a release is asked nothing.
   const text = (await readFile(compose, 'utf8')).replace(/^ {2}migrate: .*\n/m, '')
   const headers = { host: `other.localhost:${appliance.port}` }
-  const failed: string[] = []
-  let asked = 0
-  let isOver = false
-  const underWay = new Set<Promise<void>>()
-  const load = (async () => {
-    const startedMs = performance.now()
-    while (!isOver) {
-      for (; asked < ((performance.now() - startedMs) * 50) / 1000 && underWay.size < 200; asked += 1) {
-        const one = appliance
-          .request('/health', { servername: 'other.localhost', headers })
-          .then(({ status }) => void (status === 200 || failed.push(String(status))))
-          .catch((error: unknown) => void failed.push(String(error)))
-        underWay.add(one)
-        void one.finally(() => underWay.delete(one))
-      }
-      await pause(5)
-    }
-    await Promise.all(underWay)
-  })()
+  const load = constantLoad(50, () =>
+    appliance.request('/health', { servername: 'other.localhost', headers }),
+  )
   for (let release = 1; release <= 20; release += 1) {
     await writeFile(compose, text.replace('version: "1"', `version: "1.${release}"`))
     const report = await appliance.json('app', 'update', 'other', '--no-rehearsal', 'a test')
     expect(report).toMatchObject({ exit_code: 0, to: `1.${release}`, migrates: false })
   }
-  isOver = true
-  await load
+  const { asked, failed } = await load.stop()
   expect(failed).toEqual([])
   expect(asked).toBeGreaterThan(500)
 }, 900_000)
