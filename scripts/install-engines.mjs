@@ -19,6 +19,8 @@ const PACKAGES = {
   '/usr/share/doc/busybox-static': 'busybox-static',
   '/usr/bin/caddy': 'caddy',
   '/usr/bin/openssl': 'openssl',
+  '/usr/bin/setfattr': 'attr',
+  '/usr/bin/setfacl': 'acl',
 }
 /** Debian 12 has no compose plugin: it comes from the suite after it, unpacked beside the system, not installed. */
 const NEWER = { trixie: ['docker-compose', 'docker-buildx'] }

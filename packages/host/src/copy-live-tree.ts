@@ -1,119 +1,93 @@
-import { constants, type Stats } from 'node:fs'
-import {
-  copyFile,
-  type FileHandle,
-  lchown,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  readlink,
-  symlink,
-} from 'node:fs/promises'
-import { basename, join } from 'node:path'
-import { isErrno, unlessErrno } from './errno.ts'
+import type { Stats } from 'node:fs'
+import { lstat, mkdir, open, readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { assertAbsent } from './copy-tree.ts'
+import { isReplaced, isVanished, runCp, syncFileSystem } from './cp-program.ts'
+import { unlessErrno } from './errno.ts'
 
-const CHUNK_BYTES = 1024 * 1024
-/** Entries of a folder that are copied and synced at once, so that the file system can write them in one go. */
-const IN_FLIGHT = 16
+/** How often a copy is gone over for files that were replaced in the very moment in which they were opened. */
+const ROUNDS = 10
+/** Names for one call of `cp`: the kernel takes about 2 MB of them. */
+const NAMES_AT_ONCE = 1000
 
-/** What the kernel says of a file that cannot be cloned where it lies. */
-const NO_CLONES = ['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOTTY', 'ENOSYS']
-
-interface Walk {
-  readonly root: string
-  readonly leaveOut: (path: string) => boolean
-  /** Whether the file system has refused to clone a file: then it is not asked again. */
-  plain: boolean
+/** A folder of which something is left out, at it or below; the others are copied whole. */
+interface Part {
+  readonly path: string
+  readonly info: Stats
+  /** Names of entries that are copied with all that is in them. */
+  readonly whole: readonly string[]
+  readonly parts: readonly Part[]
 }
 
-/**
- * Copies a folder in which others write. Files are read to their end: the copying of libuv never ends for a file that is
- * cut short meanwhile.
- */
+/** Copies a folder in which others write. */
 export async function copyLiveTree(
   from: string,
   to: string,
   leaveOut: (path: string) => boolean,
+  signal?: AbortSignal,
 ): Promise<void> {
-  await copyFolder({ root: from, leaveOut, plain: false }, '', to, await lstat(from))
+  const info = await lstat(from)
+  await assertAbsent(to)
+  const part = await survey(from, '', info, leaveOut)
+  if (part) await copyPart(from, to, part, signal)
+  else await copyChanging(['-T', '--', from, to], from, signal)
+  await syncFileSystem(dirname(to), signal)
 }
 
-async function copyFolder(walk: Walk, path: string, to: string, info: Stats): Promise<void> {
-  await mkdir(to, 0o700)
-  const names = (await unlessGone(readdir(join(walk.root, path)))) ?? []
-  const wanted = names
-    .map((name) => (path === '' ? name : `${path}/${name}`))
-    .filter((below) => !walk.leaveOut(below))
-  for (let index = 0; index < wanted.length; index += IN_FLIGHT) {
-    const some = wanted.slice(index, index + IN_FLIGHT)
-    const outcomes = await Promise.allSettled(
-      some.map((below) => copyEntry(walk, below, join(to, basename(below)))),
-    )
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+/** Undefined when nothing in the folder is left out, or it is gone. */
+async function survey(
+  root: string,
+  path: string,
+  info: Stats,
+  leaveOut: (path: string) => boolean,
+): Promise<Part | undefined> {
+  const folder = join(root, path)
+  const entries = (await unlessErrno(readdir(folder, { withFileTypes: true }), ['ENOENT'], undefined)) ?? []
+  const [whole, parts]: [string[], Part[]] = [[], []]
+  let isWhole = true
+  for (const entry of entries) {
+    const below = path === '' ? entry.name : `${path}/${entry.name}`
+    if (leaveOut(below)) isWhole = false
+    else {
+      const inner =
+        entry.isDirectory() && (await unlessErrno(lstat(join(root, below)), ['ENOENT'], undefined))
+      const part = inner ? await survey(root, below, inner, leaveOut) : undefined
+      if (part) parts.push(part)
+      else whole.push(entry.name)
+    }
   }
-  await using handle = await open(to, 'r')
-  await finish(handle, info)
+  return isWhole && parts.length === 0 ? undefined : { path, info, whole, parts }
 }
 
-async function copyEntry(walk: Walk, path: string, to: string): Promise<void> {
-  const from = join(walk.root, path)
-  const info = await unlessGone(lstat(from))
-  if (info?.isDirectory()) return copyFolder(walk, path, to, info)
-  if (info?.isSymbolicLink()) {
-    const target = await unlessGone(readlink(from))
-    if (target === undefined) return
-    await symlink(target, to)
-    if (isRoot()) await lchown(to, info.uid, info.gid)
-    return
+async function copyPart(
+  root: string,
+  to: string,
+  { path, info, whole, parts }: Part,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const target = join(to, path)
+  await mkdir(target, 0o700)
+  for (let index = 0; index < whole.length; index += NAMES_AT_ONCE) {
+    const names = whole.slice(index, index + NAMES_AT_ONCE)
+    await copyChanging(['-t', target, '--', ...names], join(root, path), signal)
   }
-  if (info?.isFile()) await copyContent(walk, from, to, info)
+  for (const part of parts) await copyPart(root, to, part, signal)
+  await using handle = await open(target, 'r')
+  if (process.getuid?.() === 0) await handle.chown(info.uid, info.gid)
+  await handle.chmod(info.mode & 0o7777)
+  await handle.utimes(info.atimeMs / 1000, info.mtimeMs / 1000)
 }
 
-async function copyContent(walk: Walk, from: string, to: string, info: Stats): Promise<void> {
-  if (!walk.plain && (await clone(walk, from, to))) {
-    const handle = await unlessGone(open(to, 'r'))
-    if (!handle) return
-    await using copy = handle
-    await finish(copy, info)
-    return
-  }
-  const source = await unlessGone(open(from, 'r'))
-  if (!source) return
-  await using reading = source
-  await using copy = await open(to, 'wx', 0o600)
-  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, info.size + 1))
-  for (;;) {
-    const { bytesRead } = await reading.read(chunk, 0, chunk.length, null)
-    if (bytesRead === 0) break
-    await copy.writeFile(chunk.subarray(0, bytesRead))
-  }
-  await finish(copy, info)
-}
-
-/** Copies a file in one instant, where the file system can. False: it has to be read. Gone: nothing lies at `to`. */
-async function clone(walk: Walk, from: string, to: string): Promise<boolean> {
-  try {
-    await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL)
-    return true
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return true
-    if (!isErrno(error, ...NO_CLONES)) throw error
-    walk.plain = true
-    return false
+/** What is gone is left out; what was replaced is copied in another round, with what has changed since. */
+async function copyChanging(
+  args: readonly string[],
+  cwd: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (let round = 1; ; round += 1) {
+    const { lines, error } = await runCp(round === 1 ? args : ['-u', ...args], { cwd, signal })
+    if (!error || (lines.length > 0 && lines.every(isVanished))) return
+    const isExpected = lines.length > 0 && lines.every((line) => isVanished(line) || isReplaced(line))
+    if (!isExpected || round === ROUNDS) throw error
   }
 }
-
-/** Gives the copy its owner, mode and times, and syncs it. */
-async function finish(copy: FileHandle, info: Stats): Promise<void> {
-  if (isRoot()) await copy.chown(info.uid, info.gid)
-  await copy.chmod(info.mode & 0o7777)
-  await copy.utimes(info.atimeMs / 1000, info.mtimeMs / 1000)
-  await copy.sync()
-}
-
-function isRoot(): boolean {
-  return process.getuid?.() === 0
-}
-
-const unlessGone = <T>(work: Promise<T>) => unlessErrno(work, ['ENOENT'], undefined)

@@ -1,12 +1,15 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   fsyncSync,
   linkSync,
   lstatSync,
   lutimesSync,
+  mkdirSync,
   mkdtempSync,
   readlinkSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { open } from 'node:fs/promises'
@@ -49,16 +52,63 @@ describe('files of the machine', () => {
     }
   })
 
-  it('copies a file with two names as one file, counts it once, and leaves pipes out', async () => {
+  it('copies a file with two names as one file and counts it once, and a hole as one', async () => {
     await files.makeFolder(join(folder, 'from'))
     writeFileSync(join(folder, 'from/a'), 'x'.repeat(100_000))
     linkSync(join(folder, 'from/a'), join(folder, 'from/b'))
-    execFileSync('mkfifo', [join(folder, 'from/pipe')])
+    writeFileSync(join(folder, 'from/hole'), '')
+    truncateSync(join(folder, 'from/hole'), 10 ** 9)
     await files.copyTree(join(folder, 'from'), join(folder, 'to'))
 
-    expect((await files.list(join(folder, 'to')))?.map((entry) => entry.name)).toEqual(['a', 'b'])
+    expect((await files.list(join(folder, 'to')))?.map((entry) => entry.name)).toEqual(['a', 'b', 'hole'])
     expect(lstatSync(join(folder, 'to/a')).ino).toBe(lstatSync(join(folder, 'to/b')).ino)
+    expect(lstatSync(join(folder, 'to/hole')).size).toBe(10 ** 9)
     expect(await files.treeSize(join(folder, 'to'))).toBeLessThan(150_000)
+  })
+
+  it('counts, gives away and removes what has a name that is not UTF-8', async () => {
+    const from = join(folder, 'from')
+    const name = Buffer.from([0x2f, 0x63, 0x61, 0x66, 0xe9])
+    await files.makeFolder(from)
+    mkdirSync(Buffer.concat([Buffer.from(from), name]))
+    writeFileSync(Buffer.concat([Buffer.from(from), name, name]), 'x'.repeat(100_000))
+    expect(await files.treeSize(from)).toBeGreaterThanOrEqual(100_000)
+    const info = await files.stat(from)
+    await files.setOwner(from, { uid: info?.uid ?? -1, gid: info?.gid ?? -1 })
+    await files.remove(from)
+    expect(await files.stat(from)).toBeUndefined()
+  })
+
+  it('copies a folder whose files come, go and are replaced all the time', { timeout: 120_000 }, async () => {
+    const from = join(folder, 'from')
+    await files.makeFolder(from)
+    for (let i = 0; i < 300; i++) writeFileSync(join(from, `stays-${i}`), 'content')
+    const churn = spawn(process.execPath, ['-e', CHURN, from], { stdio: ['ignore', 'pipe', 'inherit'] })
+    try {
+      await once(churn.stdout, 'data')
+      for (let round = 1; round <= 10; round++) {
+        const to = join(folder, `to-${round}`)
+        await files.copyLiveTree(from, to, () => false)
+        const names = new Set((await files.list(to))?.map((entry) => entry.name))
+        for (let i = 0; i < 300; i++) expect(names).toContain(`stays-${i}`)
+        for (let i = 0; i < 30; i++) expect(await files.readText(join(to, `replaced-${i}`))).toBe('whole')
+      }
+    } finally {
+      churn.kill('SIGKILL')
+      await once(churn, 'close')
+    }
+  })
+
+  it('a copy that is cancelled ends, and the program that copies with it', { timeout: 60_000 }, async () => {
+    const from = join(folder, 'from')
+    await files.makeFolder(from)
+    for (let i = 0; i < 3000; i++) writeFileSync(join(from, String(i)), 'x'.repeat(10_000))
+    const cancel = new AbortController()
+    const copying = files.copyTree(from, join(folder, 'to'), cancel.signal)
+    cancel.abort()
+    await expect(copying).rejects.toMatchObject({ code: 'CANCELLED' })
+    await files.remove(join(folder, 'to'))
+    expect(await files.stat(join(folder, 'to'))).toBeUndefined()
   })
 
   it('copies the times of files, folders and links', async () => {
@@ -142,6 +192,21 @@ describe('files of the machine', () => {
     )
   })
 })
+
+/** In the folder of its argument: 30 files are replaced by others of the same name, and others come and go. */
+const CHURN = `
+  const { writeFileSync, renameSync, rmSync, mkdirSync } = require('node:fs')
+  process.chdir(process.argv[1])
+  const replace = (i) => (writeFileSync('new', 'whole'), renameSync('new', 'replaced-' + i))
+  for (let i = 0; i < 30; i++) replace(i)
+  console.log('begun')
+  for (let n = 0; ; n++) {
+    replace(n % 30)
+    writeFileSync('fleeting-' + (n % 10), 'x')
+    mkdirSync('folder-' + (n % 5))
+    rmSync('fleeting-' + (n % 10))
+    rmSync('folder-' + (n % 5), { recursive: true })
+  }`
 
 function canMount(): boolean {
   return succeeds('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'none', tmpdir()])

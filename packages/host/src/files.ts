@@ -16,7 +16,7 @@ import {
   symlink,
   truncate,
 } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import type { FileInfo, Files, Owner } from '@caretaker/ports/files.ts'
 import { copyLiveTree } from './copy-live-tree.ts'
@@ -40,6 +40,7 @@ const FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x6969, 'nfs'],
   [0x65735546, 'fuse'],
 ])
+const SLASH = Buffer.from('/')
 const MEMORY_FILE_SYSTEMS: ReadonlySet<string> = new Set(['tmpfs', 'ramfs'])
 
 /** The file system of this machine. Modes that are given are exact: the umask does not count. */
@@ -58,8 +59,9 @@ export function createFiles(): Files {
     rename: (from, to) => sayWhere(to, plain.rename(from, to)),
     link: (target, path) => sayWhere(path, plain.link(target, path)),
     remove: (path) => sayWhere(path, plain.remove(path)),
-    copyTree: (from, to) => sayWhere(to, plain.copyTree(from, to)),
-    copyLiveTree: (from, to, leaveOut) => sayWhere(to, plain.copyLiveTree(from, to, leaveOut)),
+    copyTree: (from, to, signal) => sayWhere(to, plain.copyTree(from, to, signal)),
+    copyLiveTree: (from, to, leaveOut, signal) =>
+      sayWhere(to, plain.copyLiveTree(from, to, leaveOut, signal)),
     setMode: (path, mode) => sayWhere(path, plain.setMode(path, mode)),
     setOwner: (path, owner) => sayWhere(path, plain.setOwner(path, owner)),
   }
@@ -105,14 +107,8 @@ function plainFiles(): Files {
     link: (target, path) => symlink(target, path),
     readLink: (path) => unlessErrno(readlink(path), [...MISSING, 'EINVAL'], undefined),
     remove: (path) => unlessErrno(rm(path, { recursive: true, force: true }), MISSING, undefined),
-    copyTree: async (from, to) => {
-      await copyTree(from, to)
-      await syncPath(dirname(to))
-    },
-    copyLiveTree: async (from, to, leaveOut) => {
-      await copyLiveTree(from, to, leaveOut)
-      await syncPath(dirname(to))
-    },
+    copyTree,
+    copyLiveTree,
     treeSize,
     setMode: (path, mode) => chmod(path, mode),
     setOwner,
@@ -179,15 +175,16 @@ async function syncPath(path: string): Promise<void> {
   await handle.sync()
 }
 
-async function setOwner(path: string, owner: Owner): Promise<void> {
+async function setOwner(path: string | Buffer, owner: Owner): Promise<void> {
   const info = await lstat(path)
   if (info.uid !== owner.uid || info.gid !== owner.gid) await changeOwner(path, owner)
   if (!info.isDirectory()) return
-  for (const name of await readdir(path)) await setOwner(join(path, name), owner)
+  for (const name of await readdir(path, { encoding: 'buffer' }))
+    await setOwner(Buffer.concat([Buffer.from(path), SLASH, name]), owner)
 }
 
 /** A root that stands for somebody else's user number (`unshare -r`) has only the users that were mapped. */
-async function changeOwner(path: string, { uid, gid }: Owner): Promise<void> {
+async function changeOwner(path: string | Buffer, { uid, gid }: Owner): Promise<void> {
   try {
     await lchown(path, uid, gid)
   } catch (error) {

@@ -68,15 +68,24 @@ export interface Files {
   /** Removes a file, link or whole folder. */
   remove(path: string): Promise<void>
   /**
-   * Copies a whole tree with modes, times, links and owners, by reflink where the file system can.
-   * `to` must not exist. Every file and folder is on disk (synced) when it returns.
+   * Copies a whole tree by reflink where the file system can, with all that it holds: modes, times, owners (as root),
+   * symbolic and hard links, holes, extended attributes, access control lists, capabilities (as root), pipes and device
+   * nodes (as root), names of any bytes. Nobody listens on the copy of a socket. `to` must not exist. Everything is on
+   * disk (synced) when it returns.
+   * @throws AppError COMMAND_NOT_FOUND without the programs for it; CANCELLED when `signal` fires: a part stays at `to`
    */
-  copyTree(from: string, to: string): Promise<void>
+  copyTree(from: string, to: string, signal?: AbortSignal): Promise<void>
   /**
    * {@link Files.copyTree} of a folder in which others write meanwhile: what vanishes is left out, and a file that changes
    * is copied as it is read, up to its end. What `leaveOut` says is left out too; it is asked for paths relative to `from`.
+   * A folder at or below which something is left out keeps owner, mode and times only, and no entries that are not UTF-8.
    */
-  copyLiveTree(from: string, to: string, leaveOut: (path: string) => boolean): Promise<void>
+  copyLiveTree(
+    from: string,
+    to: string,
+    leaveOut: (path: string) => boolean,
+    signal?: AbortSignal,
+  ): Promise<void>
   /** Bytes that the files at and below a path take up on disk, folders not counted. 0 when there is nothing. */
   treeSize(path: string): Promise<number>
   setMode(path: string, mode: number): Promise<void>

@@ -160,7 +160,8 @@ export class MemoryFiles implements Files {
     folder.entries.delete(name)
   }
 
-  async copyTree(from: string, to: string): Promise<void> {
+  async copyTree(from: string, to: string, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
     this.#check('copyTree', to)
     const copy = copyNode(this.#nodeAt(from, false))
     const { folder, name, node } = walk(this.#root, to, false)
@@ -169,9 +170,14 @@ export class MemoryFiles implements Files {
     folder.syncedEntries.set(name, copy)
   }
 
-  async copyLiveTree(from: string, to: string, leaveOut: (path: string) => boolean): Promise<void> {
+  async copyLiveTree(
+    from: string,
+    to: string,
+    leaveOut: (path: string) => boolean,
+    signal?: AbortSignal,
+  ): Promise<void> {
     this.#check('copyLiveTree', to)
-    await this.copyTree(from, to)
+    await this.copyTree(from, to, signal)
     for (const path of this.#pathsBelow(to, '')) if (leaveOut(path)) await this.remove(`${to}/${path}`)
   }
 

@@ -1,5 +1,5 @@
 import type { DatabaseAddress, DatabaseSession, Databases } from '@caretaker/ports/database.ts'
-import type { Files, Owner } from '@caretaker/ports/files.ts'
+import type { Files, FolderEntry, Owner } from '@caretaker/ports/files.ts'
 
 /**
  * What no copy of a running cluster takes along, as "Making a Base Backup Using the Low Level API" of the Postgres manual
@@ -7,7 +7,8 @@ import type { Files, Owner } from '@caretaker/ports/files.ts'
  */
 const LEFT_OUT: readonly RegExp[] = [
   /^postmaster\.(pid|opts)$/,
-  /^(pg_wal|pg_replslot|pg_dynshmem|pg_notify|pg_serial|pg_snapshots|pg_stat_tmp|pg_subtrans)\/./,
+  /^pg_wal$/,
+  /^(pg_replslot|pg_dynshmem|pg_notify|pg_serial|pg_snapshots|pg_stat_tmp|pg_subtrans)\/./,
   /(^|\/)pgsql_tmp/,
   /(^|\/)pg_internal\.init/,
   /^(backup_label|tablespace_map)(\.old)?$/,
@@ -46,9 +47,8 @@ export async function copyLiveUnit(
 ): Promise<void> {
   if (server) await copyRunningCluster(ports, server, `${from}/postgres`, `${to}/postgres`, signal)
   for (const { name } of (await ports.files.list(from)) ?? []) {
-    signal.throwIfAborted()
     if (server && name === 'postgres') continue
-    await ports.files.copyLiveTree(`${from}/${name}`, `${to}/${name}`, () => false)
+    await ports.files.copyLiveTree(`${from}/${name}`, `${to}/${name}`, () => false, signal)
   }
 }
 
@@ -72,8 +72,8 @@ async function copyRunningCluster(
       'SELECT pg_walfile_name(pg_backup_start($1, true)) AS segment',
       ['caretaker'],
     )
-    await files.copyLiveTree(dataFolder, to, (path) => LEFT_OUT.some((pattern) => pattern.test(path)))
-    signal.throwIfAborted()
+    const isLeftOut = (path: string) => LEFT_OUT.some((pattern) => pattern.test(path))
+    await files.copyLiveTree(dataFolder, to, isLeftOut, signal)
     const end = await first<{ segment: string; label: string; map: string }>(
       session,
       'SELECT pg_walfile_name(lsn) AS segment, labelfile AS label, spcmapfile AS map FROM pg_backup_stop(false)',
@@ -85,13 +85,19 @@ async function copyRunningCluster(
       if (owner) await files.setOwner(`${to}/${name}`, owner)
       await files.sync(`${to}/${name}`)
     }
-    for (const { name } of (await files.list(`${dataFolder}/pg_wal`)) ?? []) {
-      const isNeeded = SEGMENT.test(name) && name >= begin && name <= end.segment
-      if (isNeeded || HISTORY.test(name))
-        await files.copyTree(`${dataFolder}/pg_wal/${name}`, `${to}/pg_wal/${name}`)
-    }
+    const isNeeded = (name: string) => SEGMENT.test(name) && name >= begin && name <= end.segment
+    const log = namesIn(await files.list(`${dataFolder}/pg_wal`)).filter(isNeeded)
+    const isOther = (name: string) => !isNeeded(name) && !HISTORY.test(name)
+    await files.copyLiveTree(`${dataFolder}/pg_wal`, `${to}/pg_wal`, isOther, signal)
+    const copied = new Set(namesIn(await files.list(`${to}/pg_wal`)))
+    const lost = log.find((name) => !copied.has(name))
+    if (lost !== undefined) throw new Error(`the server did not keep ${dataFolder}/pg_wal/${lost}`)
     await files.sync(to)
   })
+}
+
+function namesIn(entries: readonly FolderEntry[] = []): readonly string[] {
+  return entries.map(({ name }) => name)
 }
 
 async function first<Row>(

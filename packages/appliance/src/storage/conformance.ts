@@ -3,6 +3,7 @@ import type { PostgresLab } from '../database/postgres.fixture.ts'
 import { describeIdentity } from './conformance-identity.ts'
 import { describeInterruption } from './conformance-interruption.ts'
 import { describeLiveCopies } from './conformance-live-copies.ts'
+import { describeOddFiles } from './conformance-odd-files.ts'
 import { describeSnapshots } from './conformance-snapshots.ts'
 import { describeWriters } from './conformance-writers.ts'
 import type { Storage } from './storage.ts'
@@ -36,6 +37,7 @@ export function describeStorage(name: string, make: () => Promise<StorageLab>): 
   describe(`storage ${name}`, () => {
     describeIdentity(make)
     describeSnapshots(make)
+    describeOddFiles(make)
     describeInterruption(make)
     describeWriters(make)
     describeLiveCopies(make)
