@@ -190,7 +190,7 @@ async function changeOwner(path: string | Buffer, { uid, gid }: Owner): Promise<
   } catch (error) {
     if (!isErrno(error, 'EINVAL')) throw error
     throw new AppError('NO_PERMISSION', {
-      what: `${path} could not be given to another user`,
+      what: `${path.toString()} could not be given to another user`,
       why: `the users ${uid}:${gid} are not part of the user namespace that this root rules ("cat /proc/self/uid_map")`,
       next: 'Run as an ordinary user, or in a container or namespace that has this user, then repeat the command',
       cause: error,

@@ -28,7 +28,11 @@ const CHANGE: readonly FieldDoc[] = [
   ['operations', 'list', 'what was done: operation, outcome, errors, steps (id, state), exit_code'],
   ['errors', 'list', 'what went wrong, first on the way forward, then on the way back'],
   ['again', 'text', 'the command that tries it again'],
-  ['exit_code', 'number', '0 done, 1 nothing was changed, 4 taken back, 5 neither done nor taken back'],
+  [
+    'exit_code',
+    'number',
+    '0 done, 1 nothing was changed, 4 taken back, 5 neither done nor taken back, 75 no room now',
+  ],
 ]
 
 type ReportOrPlan = ChangeReport & { plan?: readonly Preview[]; loss?: DataLoss | null }

@@ -62,7 +62,9 @@ export const appClone: CommandDefinition = {
     const open = clone.isolated ? '' : `\n${style.warn('It can reach the outside.')}`
     return `${style.good(`It is served at ${clone.url} until ${clone.expires_at}.`)}${open}\nEnd it before: caretaker clone remove ${clone.clone}`
   },
-  problems: problemsOf,
+  problems: (data: ReportOrPlan) =>
+    // What was taken back has the exit code of the command, whatever went wrong.
+    problemsOf(data).map((error) => (data.exit_code === 4 ? { ...error, exit_code: 4 } : error)),
 }
 
 export const cloneList: CommandDefinition = {

@@ -12,6 +12,7 @@ import { loadRelease } from './app-release.ts'
 import { type Appliance, runnerFor } from './appliance.ts'
 import { assertApp } from './apps.ts'
 import { listCloneNames, listClones, readClone, writeClone } from './clone-records.ts'
+import { exitOfTrial } from './exit-of-trial.ts'
 import { readFacts } from './facts.ts'
 import { assertIsolation } from './isolation.ts'
 import { withGuests } from './lock-guests.ts'
@@ -106,7 +107,7 @@ export async function cloneApp(
       clone: record ? lineOf(appliance, record) : null,
       operations: [result],
       errors: result.errors,
-      exit_code: result.exit_code,
+      exit_code: exitOfTrial(result, 4),
     }
   })
 }

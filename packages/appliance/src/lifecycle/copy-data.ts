@@ -58,9 +58,10 @@ async function copyLive(
   const server = (await hasServer(appliance, app))
     ? { admin: await adminAddress(appliance, app), owner, timeoutMs: HOUR_MS }
     : undefined
-  await storage.liveCopy(app, clone, (from, to) =>
-    explaining(app, notCopied(app), () => copyLiveUnit(ports, server, from, to, signal)),
-  )
+  await storage.liveCopy(app, clone, (from, to, short) => {
+    const either = AbortSignal.any([signal, short])
+    return explaining(app, notCopied(app), () => copyLiveUnit(ports, server, from, to, either))
+  })
 }
 
 /** Whether somebody writes in the database: then it is copied with the help of its server. */

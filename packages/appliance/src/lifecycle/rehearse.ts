@@ -7,6 +7,7 @@ import type { OperationResult } from '@caretaker/steps/runner.ts'
 import type { Appliance } from './appliance.ts'
 import { assertApp } from './apps.ts'
 import { runningApp, settle, underLock } from './change-release.ts'
+import { exitOfTrial } from './exit-of-trial.ts'
 import type { OpenedAppliance } from './open.ts'
 import type { RehearsalWish } from './plan-rehearsal.ts'
 import { applianceSteps } from './plan-up.ts'
@@ -102,7 +103,7 @@ export async function rehearseLocked(
     operations: [...before, result],
     errors: [...(failure ? [failure.toReport()] : []), ...result.errors],
     // What was taken back was a clone: nothing that anybody uses was changed.
-    exit_code: result.exit_code === 4 ? 1 : result.exit_code,
+    exit_code: exitOfTrial(result, 1),
   }
 }
 

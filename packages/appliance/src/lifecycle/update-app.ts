@@ -15,6 +15,7 @@ import {
   settle,
   underLock,
 } from './change-release.ts'
+import { exitOfTrial } from './exit-of-trial.ts'
 import { givenReason } from './given-reason.ts'
 import type { OpenedAppliance } from './open.ts'
 import { applianceSteps } from './plan-up.ts'
@@ -107,7 +108,7 @@ export async function updateLocked(
   const rehearsal = prepared.rehearsal ?? ready ?? null
   if (prepared.result.outcome !== 'done') {
     // Nothing that anybody uses was touched.
-    const exit_code = prepared.result.exit_code === 4 ? 1 : prepared.result.exit_code
+    const exit_code = exitOfTrial(prepared.result, 1)
     const operations = [...before, prepared.result]
     const failure = rehearsal && rehearsalFailure(app, rehearsal, again)
     const errors = [...(failure ? [failure.toReport()] : []), ...prepared.result.errors]

@@ -7,11 +7,11 @@ export function directoryTrees(files: Files): Trees {
   return {
     measured: 'when-taken',
     create: (path) => files.makeFolder(path, 0o700),
-    freeze: (from, to) => files.copyTree(from, to),
+    freeze: (from, to, signal) => files.copyTree(from, to, signal),
     modesOf: (path) => readModes(files, path),
     seal: (path, modes) => seal(files, path, modes),
-    async thaw(from, to, modes) {
-      await files.copyTree(from, to)
+    async thaw(from, to, modes, signal) {
+      await files.copyTree(from, to, signal)
       await unseal(files, to, modes)
     },
     remove: (path) => removeSealed(files, path),

@@ -96,7 +96,7 @@ export interface Storage {
 
   /** Bytes that one more snapshot or copy of the unit takes at once; 0 for instant back ends. For {@link Storage.reserve}. */
   copyBytes(app: string): Promise<number>
-  /** @throws AppError SNAPSHOT_EXISTS, UNIT_UNKNOWN; STORAGE_NESTED when the snapshot would not hold everything */
+  /** @throws AppError SNAPSHOT_EXISTS, UNIT_UNKNOWN; STORAGE_NESTED when the snapshot would not hold everything; STORAGE_SPACE */
   snapshot(app: string, name: string): Promise<void>
   /** Oldest first; damaged ones at the end. */
   listSnapshots(app: string): Promise<readonly Snapshot[]>
@@ -133,10 +133,14 @@ export interface Storage {
   /**
    * Creates the unit `newUnit` with what `fill` copies from the current state of the unit, the folder `from`, into the
    * empty folder `to`. For back ends that are not instant: writers go on, so `fill` has to know how. It makes what it
-   * copies durable.
-   * @throws AppError UNIT_EXISTS, UNIT_UNKNOWN
+   * copies durable, and ends when the signal fires.
+   * @throws AppError UNIT_EXISTS, UNIT_UNKNOWN; STORAGE_SPACE when the reserve was reached while it copied
    */
-  liveCopy(app: string, newUnit: string, fill: (from: string, to: string) => Promise<void>): Promise<void>
+  liveCopy(
+    app: string,
+    newUnit: string,
+    fill: (from: string, to: string, signal: AbortSignal) => Promise<void>,
+  ): Promise<void>
 
   leftovers(): Promise<readonly Leftover[]>
   /** Finishes or removes every leftover and says which there were. */
@@ -145,6 +149,7 @@ export interface Storage {
   space(): Promise<StorageSpace>
   /**
    * Refuses when `bytes` more would cross the reserve line. Not asked on the way back: a rollback is never refused.
+   * Copies of back ends that are not instant are watched while they are made, but for that of {@link Storage.switchTo}.
    * @throws AppError STORAGE_SPACE
    */
   reserve(bytes: number): Promise<void>

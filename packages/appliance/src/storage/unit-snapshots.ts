@@ -18,12 +18,16 @@ export type SnapshotRecord = z.infer<typeof recordSchema>
 export const contentOf = (folder: string): string => `${folder}/content`
 const recordOf = (folder: string): string => `${folder}/snapshot.json`
 
-/** Takes the snapshot `name` of the current generation. Unless the back end is instant, the caller has stopped writers. */
+/**
+ * Takes the snapshot `name` of the current generation. Unless the back end is instant, the caller has stopped writers.
+ * Nothing of it stays when `signal` ends it.
+ */
 export async function takeSnapshot(
   context: UnitContext,
   paths: UnitPaths,
   generation: string,
   name: string,
+  signal: AbortSignal,
 ): Promise<void> {
   const { files, trees } = context
   const folder = snapshotFolder(paths, name)
@@ -32,7 +36,7 @@ export async function takeSnapshot(
   await trees.remove(unfinished)
   try {
     await files.makeFolder(unfinished, 0o700)
-    await trees.freeze(generation, contentOf(unfinished))
+    await trees.freeze(generation, contentOf(unfinished), signal)
     await completeSnapshot(context, paths, name)
   } catch (error) {
     await trees.remove(unfinished)
@@ -76,9 +80,10 @@ export async function copyContent(
   paths: UnitPaths,
   name: string,
   to: string,
+  signal?: AbortSignal,
 ): Promise<void> {
   const record = await loadSnapshot(context, paths, name)
-  await context.trees.thaw(contentOf(snapshotFolder(paths, name)), to, record.modes)
+  await context.trees.thaw(contentOf(snapshotFolder(paths, name)), to, record.modes, signal)
 }
 
 /** @throws AppError SNAPSHOT_UNKNOWN, SNAPSHOT_DAMAGED */

@@ -31,11 +31,12 @@ import {
   takeSnapshot,
 } from './unit-snapshots.ts'
 import { switchTo } from './unit-switch.ts'
+import { watchingRoom } from './watch-room.ts'
 
 /** What every back end is told. */
 export interface StorageOptions extends SpaceLines {
   readonly files: Files
-  readonly clock: Pick<Clock, 'now'>
+  readonly clock: Pick<Clock, 'now' | 'wait'>
   /** Absolute path of the data folder. */
   readonly root: string
   /** The service user, to whom units belong. Given when we run as root. */
@@ -64,6 +65,10 @@ export function createUnitStorage(options: StorageOptions, own: UnitBackend): St
   const { backend, instant, trees, records } = own
   const context: UnitContext = { files, trees, records, clock, root }
   const units = unitsFolder(root)
+  const watched = { clock, root, space: () => own.space() }
+  // What takes no time takes no room.
+  const copying = <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+    instant ? work(new AbortController().signal) : watchingRoom(watched, work)
   const isUnit = async (paths: UnitPaths) => (await files.readLink(paths.current)) !== undefined
 
   const existing = async (app: string): Promise<UnitPaths> => {
@@ -123,7 +128,8 @@ export function createUnitStorage(options: StorageOptions, own: UnitBackend): St
 
     async snapshot(app, name) {
       const paths = await existing(app)
-      await takeSnapshot(context, paths, await generationOf(context, paths), name)
+      const generation = await generationOf(context, paths)
+      await copying((signal) => takeSnapshot(context, paths, generation, name, signal))
     },
     listSnapshots: async (app) => listSnapshots(context, unitPaths(root, app)),
     async snapshotPath(app, name) {
@@ -149,7 +155,7 @@ export function createUnitStorage(options: StorageOptions, own: UnitBackend): St
       }
       await loadSnapshot(context, source, snapshot)
       await buildUnit(context, target, { copy_of: { app, snapshot } }, (generation) =>
-        copyContent(context, source, snapshot, generation),
+        copying((signal) => copyContent(context, source, snapshot, generation, signal)),
       )
     },
 
@@ -160,7 +166,7 @@ export function createUnitStorage(options: StorageOptions, own: UnitBackend): St
       await buildUnit(context, target, {}, async (generation) => {
         await trees.create(generation)
         if (options.owner) await files.setOwner(generation, options.owner)
-        await fill(source.current, generation)
+        await copying((signal) => fill(source.current, generation, signal))
         await files.sync(generation)
       })
     },
