@@ -19,6 +19,20 @@ it('names the limit that a command did not keep', () => {
   expect(commandTail(result)).toBe('did not end in its time and was stopped: waits for a lock')
 })
 
+it('shows the message of an error, not where it happened', () => {
+  const stack = ['    at Module.default (file:///m.mjs:1:7)', '    at async run (node:internal:3:1)']
+  const thrown = ['file:///m.mjs:1', "throw new Error('x')", '      ^', '', 'Error: column exists', ...stack]
+  const stderr = [...thrown, '', 'Node.js v24.21.0', ''].join('\n')
+  expect(commandTail({ ...ended, stderr })).toBe(
+    "ended with 1: file:///m.mjs:1 | throw new Error('x') | Error: column exists",
+  )
+  const fields = ['length', 'severity', 'code', 'detail', 'routine'].map((name) => `  ${name}: 1,`)
+  const withFields = [...thrown.slice(0, -1), '    at query (pg.js:1:1) {', ...fields, '}'].join('\n')
+  expect(commandTail({ ...ended, stderr: withFields })).toMatch(
+    /^ended with 1: Error: column exists \| .*routine: 1, \| \}$/,
+  )
+})
+
 it('shows why a program without memory ended, not where', () => {
   const stderr = [
     '<--- Last few GCs --->',

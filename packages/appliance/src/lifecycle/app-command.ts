@@ -45,10 +45,32 @@ export function quotedCommand(command: readonly string[]): string {
 /** What Node adds when it has no memory left: before that stands why it ended. */
 const NATIVE_STACK = /^(-* Native stack trace -*|\s*\d+: 0x[\da-f]+ .*)$/gm
 
+/** Lines of a stack, as of Node and Java: where it happened. */
+const STACK_LINE = /^\s+at \S/
+/** What Node says around an error besides: which build it is, and a mark below the source. */
+const AROUND_ERROR = /^(Node\.js v\d.*|\s*\^+\s*)$/
+/** Lines that are looked at for an error, from the end. */
+const LOOKED_AT = 400
+/** Errors whose first line is told: the last one and what caused it. */
+const ERRORS_TOLD = 2
+
+/** What a program said last, in one line: with the message of its error, which stands before the stack, and without that. */
+function lastWordsOf(output: string): string {
+  const lines = output.split('\n').slice(-LOOKED_AT)
+  const isStack = (line: string | undefined) => line !== undefined && STACK_LINE.test(line)
+  const messages = lines.filter((line, at) => !isStack(line) && isStack(lines[at + 1]))
+  const end = lastLines(lines.filter((line) => !isStack(line) && !AROUND_ERROR.test(line)).join('\n'), 4)
+  const before = messages
+    .slice(-ERRORS_TOLD)
+    .map((line) => line.trim())
+    .filter((line) => !end.includes(line))
+  return [...before, end].filter((part) => part !== '').join(' | ')
+}
+
 /** How a command ended and what it said last, as the end of a sentence. `timeoutMs`: how long it might take. */
 export function commandTail(result: CommandResult, timeoutMs?: number): string {
   const stderr = result.stderr.replaceAll(NATIVE_STACK, '').trim()
-  const said = lastLines(stderr === '' ? result.stdout : stderr, 4)
+  const said = lastWordsOf(stderr === '' ? result.stdout : stderr)
   const limit = timeoutMs === undefined ? '' : ` of ${formatDuration(timeoutMs)}`
   const ending = result.timedOut
     ? `did not end in its time${limit} and was stopped`

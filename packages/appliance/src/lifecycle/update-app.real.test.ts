@@ -120,6 +120,14 @@ describe('a release that migrates', () => {
         releases: [{ version: '1' }],
         tries: [{ state: 'undone' }],
       })
+      if (fault === 'migration-fails') {
+        const log = join(lab.stateFolder, 'logs', 'shop', 'migrate.log')
+        expect(report.errors[0]?.next).toContain(log)
+        for (const path of [log, join(lab.stateFolder, 'kept', 'shop', kept[0] ?? '', 'migrate.log')])
+          expect(await lab.ports.files.readText(path)).toMatch(
+            /prices come first\ncolumn "price" exists.* ended with 1/s,
+          )
+      }
       await lab.apps['shop']?.break('none')
       expect(await update()).toMatchObject({ exit_code: 0 })
       expect(await files()).toEqual(['migrated', 'migrated-2'])

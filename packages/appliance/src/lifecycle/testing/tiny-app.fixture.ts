@@ -184,7 +184,10 @@ const hadLetter = existsSync(join(files, 'letter'))
 if (version !== '1') rmSync(join(files, 'letter'), { force: true })
 if (fault() === 'migration-killed') process.kill(process.pid, 'SIGKILL')
 if (fault() === 'migration-fails-on-letter' && hadLetter) fail('duplicate key: letter')
-if (fault() === 'migration-fails') fail('column "price" exists already')
+if (fault() === 'migration-fails') {
+  console.log('the prices come first')
+  fail('column "price" exists already' + '\\n    at somewhere in it'.repeat(5))
+}
 if (fault() === 'migration-fills-disk') {
   for (const bytes of [1 << 20, 4096, 1]) {
     try {
