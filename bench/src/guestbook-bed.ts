@@ -20,7 +20,7 @@ export interface GuestbookBed extends AsyncDisposable {
   /** Makes its source the second release, and updates to it. */
   update(): Promise<void>
   /** Where the two releases were prepared; after the update. */
-  releases(): Promise<{ readonly first: string; readonly second: string }>
+  readonly releases: () => Promise<{ readonly first: string; readonly second: string }>
 }
 
 /** The back ends that this user can have: btrfs, in a loop file, needs root. */

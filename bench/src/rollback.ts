@@ -43,15 +43,64 @@ interface Times {
 export async function rollback(): Promise<readonly Row[]> {
   const rows: Row[] = []
   for (const backend of backends()) {
-    let small: Times | undefined
-    for (const size of SIZES[backend]) {
-      const times = await measured(backend, size)
-      if (!times) continue
-      small ??= times
-      rows.push(...rowsOf(backend, size, times, small))
-    }
+    const all = await measured(backend)
+    for (const [size, times] of all) rows.push(...rowsOf(backend, size, times, all.get(SMALL) ?? times))
   }
   return rows
+}
+
+/** The sizes take turns, so that other work on the machine is seen in all of them. */
+async function measured(backend: Backend): Promise<ReadonlyMap<Size, Times>> {
+  await using disposables = new AsyncDisposableStack()
+  const all: {
+    readonly size: Size
+    readonly bed: GuestbookBed
+    readonly times: Record<keyof Times, number[]>
+  }[] = []
+  for (const size of SIZES[backend]) {
+    if (!(await hasRoom(backend, size))) continue
+    const bed = disposables.use(await guestbookBed(backend, size.mib * COPIES[backend] + SPARE_MIB))
+    await bed.fill(fillReadings(DATABASE_ROWS))
+    await bed.fill(fillFiles(size.mib))
+    all.push({ size, bed, times: { rollback: [], silence: [], clone: [], ownStart: [] } })
+  }
+  for (let round = 0; round < ROUNDS; round++)
+    for (const { bed, times } of all) times.clone.push(await clone(bed))
+  for (const { bed } of all) await bed.update()
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { bed, times } of all) {
+      const took = await goBack(bed)
+      times.rollback.push(took.command)
+      times.silence.push(took.silence)
+    }
+  }
+  for (const { bed, times } of all) times.ownStart.push(await startByHand(bed))
+  return new Map(
+    all.map(({ size, times: { rollback, silence, clone, ownStart } }) => [
+      size,
+      {
+        rollback: median(rollback),
+        silence: median(silence),
+        clone: median(clone),
+        ownStart: median(ownStart),
+      },
+    ]),
+  )
+}
+
+/** Milliseconds of the command, and the longest without an answer meanwhile. */
+async function goBack({ appliance }: GuestbookBed) {
+  const begun = performance.now()
+  const back = appliance.run('app', 'rollback', 'guestbook', '--with-data', '--confirm', 'guestbook')
+  const ended = back.then(() => performance.now() - begun)
+  return { silence: await longestSilence(appliance.httpsPort, ended), command: await ended }
+}
+
+async function startByHand({ appliance, releases, disk }: GuestbookBed): Promise<number> {
+  await appliance.run('down')
+  await using hand = await createByHand((await releases()).first, disk)
+  await hand.first()
+  return hand.again()
 }
 
 function rowsOf(backend: Backend, size: Size, times: Times, small: Times): readonly Row[] {
@@ -75,33 +124,6 @@ function rowsOf(backend: Backend, size: Size, times: Times, small: Times): reado
   ]
 }
 
-async function measured(backend: Backend, size: Size): Promise<Times | undefined> {
-  if (!(await hasRoom(backend, size))) return undefined
-  await using bed = await guestbookBed(backend, size.mib * COPIES[backend] + SPARE_MIB)
-  const { appliance } = bed
-  await bed.fill(fillReadings(DATABASE_ROWS))
-  await bed.fill(fillFiles(size.mib))
-  const clones = await times(() => clone(bed))
-  await bed.update()
-  const silences: number[] = []
-  const rollbacks = await times(async () => {
-    const begun = performance.now()
-    const back = appliance.run('app', 'rollback', 'guestbook', '--with-data', '--confirm', 'guestbook')
-    const ended = back.then(() => performance.now() - begun)
-    silences.push(await longestSilence(appliance.httpsPort, ended))
-    return ended
-  })
-  await appliance.run('down')
-  await using hand = await createByHand((await bed.releases()).first, bed.disk)
-  await hand.first()
-  return {
-    rollback: median(rollbacks),
-    silence: median(silences),
-    clone: median(clones),
-    ownStart: await hand.again(),
-  }
-}
-
 /** Milliseconds from the command to 200 of the clone, which is then removed. */
 async function clone({ appliance }: GuestbookBed): Promise<number> {
   // Without root, not every system has the namespaces of its cell.
@@ -115,12 +137,6 @@ async function clone({ appliance }: GuestbookBed): Promise<number> {
   const [took] = await Promise.all([serving, made])
   await appliance.run('clone', 'remove', 'copy')
   return took
-}
-
-async function times(once: () => Promise<number>): Promise<readonly number[]> {
-  const all: number[] = []
-  for (let round = 0; round < ROUNDS; round++) all.push(await once())
-  return all
 }
 
 /** Says why, where there is not. */

@@ -125,7 +125,7 @@ async function decide(
     const again = `To bring ${version} again, which migrates the data of now: caretaker app update ${app} --to ${nameOf(previous, version)}. `
     throw refuse(why, `${last?.kind === 'rollback' ? again : ''}${both}`)
   }
-  const known = (await appliance.storage.listSnapshots(app)).find(({ name }) => name === previous.snapshot)
+  const known = await appliance.storage.findSnapshot(app, previous.snapshot)
   if (known?.state !== 'complete') {
     const why = `the snapshot ${previous.snapshot} of its data is not there any more`
     throw refuse(why, 'Bring the data back from a backup')

@@ -48,6 +48,10 @@ export function describeSnapshots(make: () => Promise<StorageLab>): void {
       expect(listed.map((snapshot) => snapshot.name)).toEqual(['zero', 'a-later'])
       expect(listed.every((snapshot) => snapshot.state === 'complete' && snapshot.createdAt)).toBe(true)
       expect(listed[0]?.sizeBytes).toBeGreaterThan(0)
+      for (const { sizeBytes: _, ...snapshot } of listed)
+        expect(await lab.open().findSnapshot('app', snapshot.name)).toEqual(snapshot)
+      expect(await storage.findSnapshot('app', 'gone')).toBeUndefined()
+      expect(await storage.findSnapshot('gone', 'zero')).toBeUndefined()
       expect(await readNote(lab, await storage.snapshotPath('app', 'zero'))).toBe('one')
       expect(await readNote(lab, await storage.snapshotPath('app', 'a-later'))).toBe('two')
       await expect(storage.snapshot('app', 'zero')).rejects.toMatchObject({ code: 'SNAPSHOT_EXISTS' })
@@ -74,6 +78,7 @@ export function describeSnapshots(make: () => Promise<StorageLab>): void {
       await storage.snapshot('app', 'first')
       await lab.damage('app', 'first')
       expect(await lab.open().listSnapshots('app')).toMatchObject([{ name: 'first', state: 'damaged' }])
+      expect(await storage.findSnapshot('app', 'first')).toMatchObject({ name: 'first', state: 'damaged' })
       const refused = { code: 'SNAPSHOT_DAMAGED' }
       await expect(storage.switchTo('app', 'first', 'kept')).rejects.toMatchObject(refused)
       await expect(storage.writableCopy('app', 'first', 'copy')).rejects.toMatchObject(refused)

@@ -28,6 +28,9 @@ export interface Snapshot {
   readonly state: 'complete' | 'damaged'
 }
 
+/** A snapshot without its size, which may take as long to tell as it has files. */
+export type FoundSnapshot = Omit<Snapshot, 'sizeBytes'>
+
 /** Room for one kind of content, in bytes. */
 export interface Room {
   readonly totalBytes: number
@@ -100,6 +103,8 @@ export interface Storage {
   snapshot(app: string, name: string): Promise<void>
   /** Oldest first; damaged ones at the end. */
   listSnapshots(app: string): Promise<readonly Snapshot[]>
+  /** One of {@link Storage.listSnapshots}, at once, however much it holds; undefined when it is not there. */
+  findSnapshot(app: string, name: string): Promise<FoundSnapshot | undefined>
   /**
    * Where the content of a snapshot can be read (by us, not by the application).
    * @throws AppError SNAPSHOT_UNKNOWN, SNAPSHOT_DAMAGED

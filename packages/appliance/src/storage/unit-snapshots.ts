@@ -1,6 +1,6 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
 import * as z from 'zod'
-import type { Snapshot } from './storage.ts'
+import type { FoundSnapshot, Snapshot } from './storage.ts'
 import { partial, snapshotFolder, type UnitContext, type UnitPaths, vanish } from './unit-layout.ts'
 
 const recordSchema = z.object({
@@ -127,19 +127,30 @@ export async function listSnapshots(context: UnitContext, paths: UnitPaths): Pro
   const snapshots = await Promise.all(
     entries.map(async ({ name }): Promise<Snapshot> => {
       const record = await findSnapshot(context, paths, name)
-      return record
-        ? {
-            name,
-            createdAt: new Date(record.created_at),
-            sizeBytes: record.size_bytes ?? (await files.treeSize(contentOf(snapshotFolder(paths, name)))),
-            state: 'complete',
-          }
-        : { name, createdAt: undefined, sizeBytes: 0, state: 'damaged' }
+      const sizeBytes = record
+        ? (record.size_bytes ?? (await files.treeSize(contentOf(snapshotFolder(paths, name)))))
+        : 0
+      return { ...found(name, record), sizeBytes }
     }),
   )
   const age = (snapshot: Snapshot): number => snapshot.createdAt?.getTime() ?? Number.POSITIVE_INFINITY
   return snapshots.toSorted((a, b) => (age(a) === age(b) ? a.name.localeCompare(b.name) : age(a) - age(b)))
 }
+
+/** See `Storage.findSnapshot`. */
+export async function lookUpSnapshot(
+  context: UnitContext,
+  paths: UnitPaths,
+  name: string,
+): Promise<FoundSnapshot | undefined> {
+  if (!(await context.files.stat(snapshotFolder(paths, name)))) return undefined
+  return found(name, await findSnapshot(context, paths, name))
+}
+
+const found = (name: string, record: SnapshotRecord | undefined): FoundSnapshot =>
+  record
+    ? { name, createdAt: new Date(record.created_at), state: 'complete' }
+    : { name, createdAt: undefined, state: 'damaged' }
 
 export async function removeSnapshot(context: UnitContext, paths: UnitPaths, name: string): Promise<void> {
   const folder = snapshotFolder(paths, name)

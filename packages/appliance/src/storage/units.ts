@@ -27,6 +27,7 @@ import {
   copyContent,
   listSnapshots,
   loadSnapshot,
+  lookUpSnapshot,
   removeSnapshot,
   takeSnapshot,
 } from './unit-snapshots.ts'
@@ -132,6 +133,7 @@ export function createUnitStorage(options: StorageOptions, own: UnitBackend): St
       await copying((signal) => takeSnapshot(context, paths, generation, name, signal))
     },
     listSnapshots: async (app) => listSnapshots(context, unitPaths(root, app)),
+    findSnapshot: async (app, name) => lookUpSnapshot(context, unitPaths(root, app), name),
     async snapshotPath(app, name) {
       const paths = await existing(app)
       await loadSnapshot(context, paths, name)

@@ -22,19 +22,16 @@ export const dataSwitch = (appliance: Appliance) =>
     describe: ({ app, snapshot, keepAs }) =>
       `Switch database and files of ${app} to the snapshot ${snapshot}; what is there now is kept as ${keepAs}`,
     async check({ app, keepAs }) {
-      const known = await appliance.storage.listSnapshots(app)
+      const known = await appliance.storage.findSnapshot(app, keepAs)
       const { kept = [] } = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)
-      const isDone =
-        known.some(({ name, state }) => name === keepAs && state === 'complete') &&
-        kept.some((entry) => entry.snapshot === keepAs)
+      const isDone = known?.state === 'complete' && kept.some((entry) => entry.snapshot === keepAs)
       return isDone ? { state: 'done' } : { state: 'needed', before: null }
     },
     async apply({ app, releaseId, snapshot, keepAs }, _before, { signal }) {
       await revertData(appliance, { app, releaseId, snapshot, keepAs, kind: 'before-rollback' }, signal)
     },
     async undo({ app, releaseId, keepAs, failedAs }, _before, { signal }) {
-      const known = await appliance.storage.listSnapshots(app)
-      if (!known.some(({ name }) => name === keepAs)) return
+      if (!(await appliance.storage.findSnapshot(app, keepAs))) return
       await revertData(
         appliance,
         { app, releaseId, snapshot: keepAs, keepAs: failedAs, kind: 'failed' },

@@ -18,7 +18,7 @@ export const snapshotTake = (appliance: Appliance) =>
         ? `Take the snapshot ${snapshot} of database and files of ${app}`
         : `Take the snapshot ${snapshot} of database and files of ${app}: they are copied, Postgres stands still meanwhile`,
     async check({ app, snapshot }) {
-      const known = (await appliance.storage.listSnapshots(app)).find(({ name }) => name === snapshot)
+      const known = await appliance.storage.findSnapshot(app, snapshot)
       return known?.state === 'complete' ? { state: 'done' } : { state: 'needed', before: null }
     },
     async apply({ app, snapshot }, _before, { signal }) {
