@@ -116,30 +116,46 @@ test('killed when the point had taken effect, or later, it is finished by the ne
 })
 
 test.each([
-  ['a person', undefined],
-  ['a stopping daemon', DAEMON_STOPS],
-])('cancelled by %s before the point it is taken back at once, after it finished', async (_who, reason) => {
-  const bed = await createTestBed(OLD)
-  const early = new AbortController()
-  bed.hooks.set('apply a', () => {
-    early.abort(reason)
-    return undefined
-  })
-  const undone = await runPlan(bed.runner, bed.planGoingBack(...STEPS), early.signal)
-  expect(undone).toMatchObject({ outcome: 'undone', exit_code: 4, errors: [{ code: 'CANCELLED' }] })
-  expect(bed.world()).toEqual(OLD)
+  ['a person', undefined, 'Ctrl-C'],
+  ['another person', { user: 'eve', command: 'stop it' }, 'eve asked for it: "stop it"'],
+  ['a stopping daemon', DAEMON_STOPS, 'the daemon stops'],
+])(
+  'cancelled by %s before the point it is taken back at once, after it finished',
+  async (_who, reason, why) => {
+    const bed = await createTestBed(OLD)
+    const early = new AbortController()
+    bed.hooks.set('apply a', () => {
+      early.abort(reason)
+      // As "throwIfAborted" does, or as a command that was ended by the signal.
+      throw (
+        reason ??
+        new AppError('CANCELLED', { what: 'a command ended', why: 'a signal', next: 'resume or undo it' })
+      )
+    })
+    const undone = await runPlan(bed.runner, bed.planGoingBack(...STEPS), early.signal)
+    expect(undone).toMatchObject({ outcome: 'undone', exit_code: 4 })
+    expect(undone.errors).toMatchObject([
+      {
+        code: 'CANCELLED',
+        what: '"set the values" was cancelled and is taken back',
+        why: expect.stringContaining(why),
+        next: expect.not.stringContaining('resume'),
+      },
+    ])
+    expect(bed.world()).toEqual(OLD)
 
-  const second = await createTestBed(OLD)
-  const late = new AbortController()
-  second.hooks.set('apply c', () => {
-    late.abort(reason)
-    return undefined
-  })
-  expect(await runPlan(second.runner, second.planGoingBack(...STEPS), late.signal)).toMatchObject({
-    outcome: 'done',
-    exit_code: 0,
-  })
-})
+    const second = await createTestBed(OLD)
+    const late = new AbortController()
+    second.hooks.set('apply c', () => {
+      late.abort(reason)
+      return undefined
+    })
+    expect(await runPlan(second.runner, second.planGoingBack(...STEPS), late.signal)).toMatchObject({
+      outcome: 'done',
+      exit_code: 0,
+    })
+  },
+)
 
 it('does not loop on a way back that kills: it ends stopped, and a person can try again', async () => {
   let remains = await killedAt('apply c')

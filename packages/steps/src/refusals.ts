@@ -1,15 +1,29 @@
 import { AppError } from '@caretaker/kernel/errors.ts'
 import type { Plan } from './plan.ts'
 import type { OperationProgress, StepProgress } from './progress.ts'
-import type { Run } from './run.ts'
+import { DAEMON_STOPS, type Run, type StoppedBy } from './run.ts'
 
-/** CANCELLED: a person stopped it; both ways on are said. */
+/** CANCELLED: somebody stopped it. What is not taken back at once can go on or be taken back, and both ways are said. */
 export function cancelled(run: Run): AppError {
+  if (run.plan.onInterruption === 'go-back')
+    return new AppError('CANCELLED', {
+      what: `"${run.plan.purpose}" was cancelled and is taken back`,
+      why: whoAsked(run.signal.reason),
+      next: `"caretaker operation show ${run.operation}" tells how that ended, "caretaker status" what serves; repeat the command to begin anew`,
+    })
   return new AppError('CANCELLED', {
     what: `"${run.plan.purpose}" was cancelled`,
-    why: 'a person or a stopping daemon asked for it',
+    why: whoAsked(run.signal.reason),
     next: `"caretaker operation resume ${run.operation}" goes on, "caretaker operation undo ${run.operation}" takes it back`,
   })
+}
+
+/** Who has fired a signal, as its reason tells. */
+function whoAsked(reason: unknown): string {
+  if (reason === DAEMON_STOPS) return 'the daemon stops'
+  const { user, command } = (reason ?? {}) as Partial<StoppedBy>
+  if (user !== undefined && command !== undefined) return `${user} asked for it: "${command}"`
+  return 'a person asked for it where it was begun (Ctrl-C, or the connection to there ended)'
 }
 
 /** STEP_BLOCKED: the check of a step says why it cannot be taken. */

@@ -24,6 +24,13 @@ export interface Runner {
  */
 export const DAEMON_STOPS = 'daemon-stops'
 
+/** Reason to give to `AbortController.abort` when somebody ends an operation from elsewhere by a command. */
+export interface StoppedBy {
+  readonly user: string
+  /** What was typed. */
+  readonly command: string
+}
+
 /** One operation under way. */
 export interface Run {
   readonly runner: Runner

@@ -82,7 +82,8 @@ async function limited<T>(
       next: 'Look at "caretaker logs" for what it waits for, then repeat the command',
     })
   } catch (error) {
-    if (run.signal.aborted && error instanceof Error && error.name === 'AbortError') throw cancelled(run)
+    const isAbort = error === run.signal.reason || (error instanceof Error && error.name === 'AbortError')
+    if (run.signal.aborted && isAbort) throw cancelled(run)
     throw toAppError(error)
   } finally {
     finished.abort()

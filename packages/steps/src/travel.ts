@@ -35,11 +35,13 @@ export async function goForward(given: Run): Promise<'done' | 'undo' | 'stop'> {
       await (goesBack && isCommitted ? persistently(run, step, take) : take())
     })
     if (!failure) continue
+    // Whatever was interrupted in the middle: what matters is who asked for it, and that it is taken back.
+    const why = goesBack && failure.code === 'CANCELLED' && run.signal.aborted ? cancelled(run) : failure
     if (step.wayBack === 'commit' && (await isInEffect(steadfast(run), step))) {
       await run.journal.append({ type: 'step-applied', at: now(run), step: step.id, duration_ms: 0 })
       continue
     }
-    await recordFailure(run, entry, failure)
+    await recordFailure(run, entry, why)
     return isCommitted ? 'stop' : run.plan.onFailure
   }
   return 'done'

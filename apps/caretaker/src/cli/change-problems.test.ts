@@ -21,7 +21,13 @@ it('an update that was taken back names its exit code, what serves, and the comm
   ])
 })
 
-it('one that was neither done nor taken back keeps its reasons', () => {
-  const report = { app: 'mail', from: 'v1', errors: [FAILED], exit_code: 5 } as const
-  expect(problemsOfChange(report)).toEqual([FAILED])
+it('one that was neither done nor taken back names what tries the way back again', () => {
+  const stopped = { operation: 'ID', outcome: 'stopped', errors: [], steps: [], exit_code: 5 } as const
+  const report = { app: 'mail', from: 'v1', errors: [FAILED], operations: [stopped], exit_code: 5 } as const
+  expect(problemsOfChange(report)).toEqual([
+    {
+      ...FAILED,
+      next: 'Correct what it complains about, then try the way back again: "caretaker operation undo ID"',
+    },
+  ])
 })

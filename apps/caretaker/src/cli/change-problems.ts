@@ -13,21 +13,30 @@ interface Changed extends Partial<Omit<UpReport, 'exit_code'>> {
 }
 
 /**
- * Why another release was not put in force, for a person. Where the one before serves (exit code 1 or 4) each reason says
- * so, has the exit code of the command, and names what to repeat: "caretaker up" tries no update again.
+ * Why another release was not put in force, for a person: "caretaker up" tries no update again. Where the one before serves
+ * (exit code 1 or 4) each reason says so, has the exit code of the command, and names what to repeat. Where nothing serves
+ * (5) it names what tries the way back again.
  */
 export function problemsOfChange(report: Changed): readonly ErrorReport[] {
-  const { app = '', from = '', again, exit_code } = report
+  const { app = '', from = '', again, exit_code, operations = [] } = report
   const problems = problemsOf(report)
-  if (exit_code !== 1 && exit_code !== 4) return problems
-  const adapt = (error: ErrorReport): ErrorReport => ({
+  if (exit_code === 1 || exit_code === 4)
+    return problems.map((error) =>
+      insteadOfUp(error, exit_code, `then "${again}"; meanwhile ${app} runs ${from} as before`),
+    )
+  const stopped = operations.findLast(({ outcome }) => outcome === 'stopped')
+  if (exit_code !== 5 || !stopped) return problems
+  return problems.map((error) =>
+    insteadOfUp(error, 5, `then try the way back again: "caretaker operation undo ${stopped.operation}"`),
+  )
+}
+
+/** The same reason of a change of a release, whose next step is another than a start. Pure. */
+export function insteadOfUp(error: ErrorReport, exitCode: ExitCode, then: string): ErrorReport {
+  return {
     ...error,
-    next: error.next.replace(
-      /then "caretaker up"(?!.)/,
-      `then "${again}"; meanwhile ${app} runs ${from} as before`,
-    ),
-    exit_code,
-    ...(error.also ? { also: error.also.map(adapt) } : {}),
-  })
-  return problems.map(adapt)
+    next: error.next.replace(/then "caretaker up"(?!.)/, then),
+    exit_code: exitCode,
+    ...(error.also ? { also: error.also.map((other) => insteadOfUp(other, exitCode, then)) } : {}),
+  }
 }

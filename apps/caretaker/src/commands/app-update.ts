@@ -167,7 +167,7 @@ export function renderChange(report: ChangeReport, style: Style): string {
   if (report.nothing_to_do) return `Nothing to do: ${app} runs ${to}.`
   if (exit_code === 0) return style.good(`${app} runs ${to} (before: ${from}).`)
   if (exit_code === 4) return style.warn(`${app} runs ${from} as before: the change to ${to} was taken back.`)
-  return exit_code === 1 ? style.warn(`${app} runs ${from} as before.`) : ''
+  return exit_code === 1 || exit_code === 130 ? style.warn(`${app} runs ${from} as before.`) : ''
 }
 
 export const appHistory: CommandDefinition = {

@@ -1,6 +1,9 @@
 import type { OperationSummary } from '@caretaker/steps/operations.ts'
+import type { Plan } from '@caretaker/steps/plan.ts'
+import type { OperationProgress } from '@caretaker/steps/progress.ts'
 import type { OperationResult } from '@caretaker/steps/runner.ts'
 import { openInForceFor } from '../cli/around.ts'
+import { insteadOfUp } from '../cli/change-problems.ts'
 import type { Answer, Call, CommandDefinition, FieldDoc } from '../cli/definition.ts'
 import { renderError } from '../cli/render-error.ts'
 import { problemsOfOperation } from '../cli/render-report.ts'
@@ -71,7 +74,7 @@ export const operationShow: CommandDefinition = {
         operation: id,
         state: progress.ended?.outcome ?? 'unfinished',
         purpose: first.plan.purpose,
-        errors: progress.errors,
+        errors: errorsOf(first.plan, progress),
         steps: progress.steps.map((entry) => ({
           id: entry.step.id,
           state: entry.state,
@@ -91,6 +94,17 @@ export const operationShow: CommandDefinition = {
       ),
       ...data.errors.map((error) => renderError(error, style)),
     ].join('\n'),
+}
+
+/** Why an operation failed: what was taken back is no matter of a start, and not of the way back either. */
+export function errorsOf(
+  plan: Plan,
+  { errors, ended }: Pick<OperationProgress, 'errors' | 'ended'>,
+): OperationProgress['errors'] {
+  if (plan.onInterruption !== 'go-back' || ended?.outcome !== 'undone') return errors
+  const then = 'then repeat the command; this one was taken back, and what ran before serves'
+  const isChange = /^(update|rollback)-/.test(plan.name)
+  return errors.map((error) => insteadOfUp(error, isChange ? 4 : error.code === 'CANCELLED' ? 130 : 1, then))
 }
 
 const RESULT: readonly FieldDoc[] = [

@@ -5,6 +5,9 @@ it('an update that a person cancels is said to be taken back, not to be resumed'
   const { why, next } = connectionEnded('app update', true, undefined)
   expect(why).toContain('takes the change back')
   expect(next).not.toContain('resume')
+  const rehearsal = connectionEnded('app rehearse', true, undefined)
+  expect(rehearsal.why).toContain('removes the clone')
+  expect(rehearsal.next).not.toContain('resume')
   expect(connectionEnded('up', true, undefined).next).toContain('operation resume ID')
 })
 

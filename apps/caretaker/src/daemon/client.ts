@@ -89,6 +89,12 @@ const TAKEN_BACK: ReadonlySet<string> = new Set(['app update', 'app rollback'])
 export function connectionEnded(name: string, cancelled: boolean, cause: unknown): AppError {
   const isTakenBack = TAKEN_BACK.has(name)
   if (cancelled) {
+    if (name === 'app rehearse')
+      return new AppError('CANCELLED', {
+        what: 'The command was cancelled',
+        why: 'a person asked for it; the daemon removes the clone of the rehearsal now, and the application goes on as before',
+        next: '"caretaker operation list" shows when it is undone; repeat the command to begin anew',
+      })
     return new AppError('CANCELLED', {
       what: 'The command was cancelled',
       why: isTakenBack

@@ -3,12 +3,13 @@ import type { OperationResult } from '@caretaker/steps/runner.ts'
 
 /**
  * Exit code of an operation whose undoing took back nothing but a clone, so that nothing that anybody uses was changed:
- * 75 where the same may succeed later (no room, offline), else `failed`.
+ * 75 where the same may succeed later (no room, offline), 130 where somebody cancelled it, else `failed`.
  */
 export function exitOfTrial(
   { exit_code, errors }: Pick<OperationResult, 'exit_code' | 'errors'>,
   failed: ExitCode,
 ): ExitCode {
   if (exit_code !== 4) return exit_code
-  return errors[0]?.exit_code === 75 ? 75 : failed
+  const first = errors[0]?.exit_code
+  return first === 75 || first === 130 ? first : failed
 }

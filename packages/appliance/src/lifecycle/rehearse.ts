@@ -13,6 +13,7 @@ import type { RehearsalWish } from './plan-rehearsal.ts'
 import { applianceSteps } from './plan-up.ts'
 import { planPreparation, prepareUpdate } from './prepare-update.ts'
 import { type Rehearsal, readyUntil, rehearsalLogs, settingsOf } from './rehearsals.ts'
+import { sayCancelled } from './say-cancelled.ts'
 import { updateCommand } from './update-command.ts'
 import { updateTarget } from './update-target.ts'
 
@@ -93,7 +94,7 @@ export async function rehearseLocked(
   const wish = { kind: 'rehearse', allowOutside, watchMs } as const
   const around = { emit, signal, name: `rehearse-${app}` }
   const { result, rehearsal } = await prepareUpdate(appliance, app, target, wish, around)
-  const failure = rehearsal && rehearsalFailure(app, rehearsal, update)
+  const said = sayCancelled(result.errors, { app, version: running.version, again })
   return {
     ...head,
     nothing_to_do: false,
@@ -101,7 +102,7 @@ export async function rehearseLocked(
     update_ready: updateReady(appliance, app, rehearsal),
     logs: rehearsal ? rehearsalLogs(appliance.stateFolder, app, rehearsal.id) : null,
     operations: [...before, result],
-    errors: [...(failure ? [failure.toReport()] : []), ...result.errors],
+    errors: rehearsal ? rehearsalErrors(appliance, app, rehearsal, update, said) : said,
     // What was taken back was a clone: nothing that anybody uses was changed.
     exit_code: exitOfTrial(result, 1),
   }
@@ -134,8 +135,25 @@ function updateReady(
   return rehearsal && until ? { from: rehearsal.from, to: rehearsal.to, until: until.toISOString() } : null
 }
 
-/** Why a release with this verdict does not come; undefined for a good one. `update`: the command that brings it. */
-export function rehearsalFailure(app: string, rehearsal: Rehearsal, update: string): AppError | undefined {
+/**
+ * The errors of a rehearsal, `said` by its operation: first why the release does not come, then what failed on the clone,
+ * whose logs are where they are kept. `update`: the command that brings it all the same.
+ */
+export function rehearsalErrors(
+  { stateFolder }: Appliance,
+  app: string,
+  rehearsal: Rehearsal,
+  update: string,
+  [first, ...others]: readonly ErrorReport[],
+): readonly ErrorReport[] {
+  const failure = rehearsalFailure(app, rehearsal, update)
+  if (!failure || !first) return first ? [first, ...others] : []
+  const next = `Look at what was said on the clone, which is gone: ${rehearsalLogs(stateFolder, app, rehearsal.id)}`
+  return [failure.toReport(), { ...first, next }, ...others]
+}
+
+/** Why a release with this verdict does not come; undefined for a good one. */
+function rehearsalFailure(app: string, rehearsal: Rehearsal, update: string): AppError | undefined {
   const { failed, from_version, to_version } = rehearsal
   if (!failed) return undefined
   return new AppError('REHEARSAL_FAILED', {

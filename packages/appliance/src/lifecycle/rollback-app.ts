@@ -17,6 +17,7 @@ import { applianceSteps } from './plan-up.ts'
 import { type Change, planChange } from './plan-update.ts'
 import { instantName, readHistory } from './release-history.ts'
 import { removeClone } from './remove-clone.ts'
+import { sayCancelled } from './say-cancelled.ts'
 import { recordOf } from './steps/clone-create.ts'
 import type { ChangeReport } from './update-app.ts'
 
@@ -54,7 +55,9 @@ export async function rollbackApp(
     if (loss && options.confirm !== app) throw unconfirmed(change, loss, options.confirm)
     await reserveFor(appliance, change)
     const result = await runChange(appliance, change, emit, signal)
-    const { errors, exit_code } = result
+    const { exit_code } = result
+    const as = { app, version: change.updating.fromVersion, again: change.again }
+    const errors = result.outcome === 'undone' ? sayCancelled(result.errors, as) : result.errors
     return {
       nothing_to_do: false,
       app,

@@ -63,7 +63,17 @@ it('ends a rehearsal that somebody else has begun: its clone is gone, and what w
     next: expect.stringContaining('"caretaker operation stop"'),
   })
   expect(await stopOperation(await appliance(), never)).toMatchObject({ purpose: 'rehearse shop' })
-  expect(await rehearsing).toMatchObject({ rehearsal: null, errors: [{ code: 'CANCELLED' }] })
+  expect(await rehearsing).toMatchObject({
+    exit_code: 130,
+    rehearsal: null,
+    errors: [
+      {
+        code: 'CANCELLED',
+        why: 'tester asked for it: "caretaker operation stop"',
+        next: expect.stringContaining('shop runs 2 as before'),
+      },
+    ],
+  })
   expect(await reportClones(await appliance())).toEqual([])
   expect(await rollback()).toMatchObject({ exit_code: 0 })
 })

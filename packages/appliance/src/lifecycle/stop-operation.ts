@@ -6,6 +6,7 @@ import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { Files } from '@caretaker/ports/files.ts'
 import { createAuditLog } from '@caretaker/steps/audit.ts'
 import { findLockHolder, type LockHolder, withOperationLock } from '@caretaker/steps/operation-lock.ts'
+import type { StoppedBy } from '@caretaker/steps/run.ts'
 import type { Appliance } from './appliance.ts'
 
 /** Ends what {@link underStoppableLock} runs. */
@@ -14,7 +15,10 @@ const STOP = 'caretaker operation stop'
 const LOOK_FOR_STOP_MS = SECOND_MS / 2
 
 /** Who holds the lock that a person wants back. */
-type StopRequest = Pick<LockHolder, 'pid' | 'since'>
+type StopRequest = Pick<LockHolder, 'pid' | 'since'> & {
+  /** Who wants it. */
+  readonly user: string
+}
 
 const requestPath = (stateFolder: string) => join(stateFolder, 'operation.stop.json')
 
@@ -33,7 +37,8 @@ export async function underStoppableLock<T>(
     const [stopped, ended] = [new AbortController(), new AbortController()]
     const watching = (async () => {
       while (!ended.signal.aborted && !stopped.signal.aborted) {
-        if (await isAsked(ports.files, stateFolder, holder)) stopped.abort()
+        const asked = await askedBy(ports.files, stateFolder, holder)
+        if (asked) stopped.abort({ user: asked.user, command: STOP } satisfies StoppedBy)
         else await ports.clock.wait(LOOK_FOR_STOP_MS, ended.signal)
       }
     })()
@@ -60,7 +65,7 @@ export async function stopOperation(
   if (!holder) throw notRunning()
   if (holder.stop !== STOP) throw notStoppable(holder)
   const startedMs = ports.clock.monotonicMs()
-  const request: StopRequest = { pid: holder.pid, since: holder.since }
+  const request: StopRequest = { pid: holder.pid, since: holder.since, user: actor.user }
   await writeJsonDurably(ports.files, requestPath(stateFolder), request)
   const isOver = async () => {
     const present = await findLockHolder(ports, stateFolder)
@@ -89,17 +94,17 @@ export async function stopOperation(
 }
 
 /** A damaged request is none: it is a wish, which can be said again. */
-async function isAsked(
+async function askedBy(
   files: Pick<Files, 'readText'>,
   stateFolder: string,
   { pid, since }: LockHolder,
-): Promise<boolean> {
+): Promise<StopRequest | undefined> {
   try {
     const text = await files.readText(requestPath(stateFolder))
     const request = text === undefined ? undefined : (JSON.parse(text) as StopRequest)
-    return request?.pid === pid && request.since === since
+    return request?.pid === pid && request.since === since ? request : undefined
   } catch {
-    return false
+    return undefined
   }
 }
 

@@ -22,8 +22,9 @@ import { applianceSteps } from './plan-up.ts'
 import { type Change, planChange } from './plan-update.ts'
 import { type PreparationWish, planPreparation, prepareUpdate } from './prepare-update.ts'
 import { type Rehearsal, readRehearsals, readyRehearsal, verdictOn } from './rehearsals.ts'
-import { REHEARSAL_WATCH_MS, rehearsalFailure } from './rehearse.ts'
+import { REHEARSAL_WATCH_MS, rehearsalErrors } from './rehearse.ts'
 import { instantName } from './release-history.ts'
+import { sayCancelled } from './say-cancelled.ts'
 import { snapshotBefore } from './steps/update-begin.ts'
 import { refuseLeft, updateCommand } from './update-command.ts'
 import { type UpdateTarget, updateTarget } from './update-target.ts'
@@ -110,15 +111,18 @@ export async function updateLocked(
     // Nothing that anybody uses was touched.
     const exit_code = exitOfTrial(prepared.result, 1)
     const operations = [...before, prepared.result]
-    const failure = rehearsal && rehearsalFailure(app, rehearsal, again)
-    const errors = [...(failure ? [failure.toReport()] : []), ...prepared.result.errors]
+    const as = { app, version: running.version, again }
+    const said = sayCancelled(prepared.result.errors, as)
+    const errors = rehearsal ? rehearsalErrors(appliance, app, rehearsal, again, said) : said
     return { ...head, nothing_to_do: false, migrates: null, rehearsal, operations, errors, exit_code }
   }
   const migrates = prepared.migrates ?? true
   const change = changeTo(appliance, running, target, { migrates, noRehearsal })
   await reserveFor(appliance, change)
   const result = await runChange(appliance, change, emit, signal)
-  const { errors, exit_code } = result
+  const { exit_code } = result
+  const as = { app, version: running.version, again }
+  const errors = result.outcome === 'undone' ? sayCancelled(result.errors, as) : result.errors
   const operations = [...before, prepared.result, result]
   return { ...head, nothing_to_do: false, migrates, rehearsal, operations, errors, exit_code }
 }
