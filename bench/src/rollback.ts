@@ -100,7 +100,7 @@ async function startByHand({ appliance, releases, disk }: GuestbookBed): Promise
   await appliance.run('down')
   await using hand = await createByHand((await releases()).first, disk)
   await hand.first()
-  return hand.again()
+  return await hand.again()
 }
 
 function rowsOf(backend: Backend, size: Size, times: Times, small: Times): readonly Row[] {
