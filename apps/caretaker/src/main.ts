@@ -18,7 +18,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     interrupted += 1
     // The first asks to stop after the step under way; the second does not wait. Either can be resumed.
-    if (interrupted > 1) process.exit(130)
+    if (interrupted > 1) {
+      process.stderr.write(
+        'Ended at once, in the middle of what was under way: "caretaker up" finishes it, and takes back an update or a rollback that was not done; "caretaker status" says what serves until then.\n',
+      )
+      process.exit(130)
+    }
     interrupt.abort()
   })
 }

@@ -125,7 +125,7 @@ function renderStatus(report: StateReport, style: Style): string {
         ]
       : []),
     ...report.unfinished_operations.map((operation) =>
-      style.warn(`unfinished: ${operation}; "caretaker up" goes on with it`),
+      style.warn(`unfinished: ${operation}; "caretaker up" ${howItEnds(operation)}`),
     ),
   ].join('\n')
 }
@@ -145,3 +145,9 @@ function certificateLines(lines: StateReport['certificates'], style: Style): rea
       return source === 'own-ca' && certificate !== null ? style.warn(`${text}${next}`) : `${text}${next}`
     })
 }
+
+/** What the next start does with an interrupted operation: a change of a release is not finished by itself. */
+const howItEnds = (operation: string) =>
+  /^\d+-\d+-(update|rollback|prepare|rehearse)-/.test(operation)
+    ? 'takes it back unless it was committed'
+    : 'goes on with it'
