@@ -16,13 +16,25 @@ export const operationList: CommandDefinition = {
   summary: 'List what was done on this appliance, the newest first.',
   options: [{ flags: '--limit <count>', description: 'how many', default: '20' }],
   examples: [['caretaker operation list', 'the last 20 operations']],
-  output: [['operations', 'list', 'operation (id), name, purpose, user, via, started_at, ended_at, state']],
+  output: [
+    [
+      'operations',
+      'list',
+      'operation (id), name, purpose, user, via, started_at, ended_at, state (done, undone, stopped, running, unfinished: interrupted, damaged)',
+    ],
+  ],
   runs: 'here',
   async handler(call) {
     const { listOperations } = await import('@caretaker/steps/operations.ts')
     const limit = wholeNumber('--limit', call.options.limit, 1, 100_000)
-    const operations = await listOperations(call.ports.files, call.places.stateFolder)
-    return { data: { operations: operations.slice(0, limit) } }
+    const { findLockHolder } = await import('@caretaker/steps/operation-lock.ts')
+    const { ports, places } = call
+    const operations = await listOperations(ports.files, places.stateFolder)
+    // What cannot be told is no reason to show nothing.
+    const holder = await findLockHolder(ports, places.stateFolder).catch(() => undefined)
+    return {
+      data: { operations: operations.slice(0, limit).map((entry) => withRunning(entry, holder?.since)) },
+    }
   },
   render: (data: { operations: readonly OperationSummary[] }, style: Style) =>
     data.operations.length === 0
@@ -38,6 +50,16 @@ export const operationList: CommandDefinition = {
             entry.purpose,
           ]),
         ),
+}
+
+/** What was begun under the lock that is held now is under way, and not interrupted. `since`: of that lock. */
+export function withRunning(
+  entry: OperationSummary,
+  since: string | undefined,
+): Omit<OperationSummary, 'state'> & { readonly state: OperationSummary['state'] | 'running' } {
+  const isRunning =
+    entry.state === 'unfinished' && since !== undefined && Date.parse(entry.started_at) >= Date.parse(since)
+  return isRunning ? { ...entry, state: 'running' } : entry
 }
 
 interface Shown {
