@@ -19,9 +19,14 @@ export const MAJOR = 15
 /** An engine with the images that guestbook and its database are made from. */
 export async function engineWithImages(): Promise<TestEngine> {
   const engine = await startTestEngine()
-  makeNodeImage(engine, 'node:24-slim', [PNPM])
+  makeBaseImage(engine)
   makePostgresImage(engine, `postgres:${MAJOR}`, MAJOR)
   return engine
+}
+
+/** What guestbook is built from. */
+export function makeBaseImage(engine: TestEngine): void {
+  makeNodeImage(engine, 'node:24-slim', [PNPM])
 }
 
 /** An appliance with a config whose applications run in containers of `engine`. */

@@ -1,7 +1,7 @@
 import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestEngine } from '@caretaker/appliance/runtime/docker/testing/engine.fixture.ts'
-import { dockerAppliance, engineWithImages } from '../docker/docker-appliance.ts'
+import { dockerAppliance, engineWithImages, makeBaseImage } from '../docker/docker-appliance.ts'
 import { type Ran, type TestAppliance, testAppliance } from '../support/appliance.ts'
 import { dataOnBtrfs } from '../support/btrfs.ts'
 import { ownWorkshop } from '../support/people.ts'
@@ -32,6 +32,7 @@ export async function updateBed(runtime: 'docker' | 'process'): Promise<UpdateBe
   const offer: UpdateBed['offer'] = async (release, change) => {
     await rm(source, { recursive: true, force: true })
     await cp(await workshop.folder(release), source, { recursive: true })
+    if (engine) await buildFrom(source, makeOwnBase(engine))
     await change?.(source)
   }
   await offer('v1')
@@ -46,6 +47,21 @@ export async function updateBed(runtime: 'docker' | 'process'): Promise<UpdateBe
     update: () => appliance.run('app', 'update', 'guestbook', '--no-rehearsal', 'a test'),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   }
+}
+
+/** Nothing answers there: what is built from this name needs the image to be on this machine. */
+export const OWN_BASE = '127.0.0.1:1/node:24'
+
+/** The image that the releases of a bed are built from, under a name that no registry knows; made anew where it is gone. */
+export function makeOwnBase(engine: TestEngine): string {
+  if (engine.run('image', 'ls', '--quiet', 'node:24-slim') === '') makeBaseImage(engine)
+  engine.run('tag', 'node:24-slim', OWN_BASE)
+  return OWN_BASE
+}
+
+async function buildFrom(folder: string, base: string): Promise<void> {
+  const file = join(folder, 'Dockerfile')
+  await writeFile(file, (await readFile(file, 'utf8')).replaceAll('node:24-slim', base))
 }
 
 /** Gives a release of guestbook another version. */

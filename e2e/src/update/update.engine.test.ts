@@ -1,10 +1,14 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LABEL } from '@caretaker/appliance/runtime/docker/compose-file.ts'
+import type { TestEngine } from '@caretaker/appliance/runtime/docker/testing/engine.fixture.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { StatusDocument } from '../support/appliance.ts'
 import { signOver } from '../support/guestbook-https.ts'
 import { eventually } from '../support/observe.ts'
 import { startClient } from '../writer/client-process.ts'
 import { judge } from '../writer/judge.ts'
-import { relabel, type UpdateBed, updateBed } from './bed.ts'
+import { makeOwnBase, OWN_BASE, relabel, type UpdateBed, updateBed } from './bed.ts'
 import { foundIn, heldBy } from './data.ts'
 import { constantLoad, unheld } from './load.ts'
 
@@ -75,6 +79,37 @@ describe.each(['docker', 'process'] as const)('guestbook on %s and btrfs', (runt
     if (bed.engine) expect(leftIn(bed.engine)).toEqual(had)
   }, 400_000)
 
+  test.runIf(runtime === 'docker')(
+    'images that were pruned during a migration: the way back says what is missing, and builds them again as soon as it can',
+    async () => {
+      const engine = bed.engine as TestEngine
+      const before = await heldBy(bed.appliance)
+      const old = await version()
+      await bed.offer('v3', failWhenTold)
+      const updating = bed.update()
+      await prunedWhileMigrating(engine)
+      const ran = await updating
+      expect(ran, ran.stderr).toMatchObject({ code: 5 })
+      expect(ran.stderr).toContain('BUILD_FAILED')
+      expect(ran.stderr).toContain(OWN_BASE)
+      expect((await bed.appliance.request('/entries.json')).status).toBe(503)
+
+      const [, operation = ''] =
+        /caretaker operation undo (\S+)/.exec((await bed.appliance.run('up')).stderr) ?? []
+      expect((await bed.appliance.run('operation', 'undo', operation)).code).toBe(5)
+      const refused = await bed.appliance.run('app', 'restart', 'guestbook')
+      expect(refused.stderr.split('was not built').length - 1, refused.stderr).toBe(1)
+
+      makeOwnBase(engine)
+      const up = await bed.appliance.run('up')
+      // It says that the change was taken back, as "app update" would have.
+      expect(up, up.stderr).toMatchObject({ code: 4 })
+      expect(await version()).toBe(old)
+      expect(await heldBy(bed.appliance)).toEqual(before)
+    },
+    400_000,
+  )
+
   test('down leaves nothing with the engine', async () => {
     await bed.appliance.ok('down')
     if (bed.engine) expect(leftIn(bed.engine)).toEqual({ containers: [], networks: [], volumes: [] })
@@ -93,6 +128,31 @@ const IN_SLOT_B = {
   containers: ['guestbook-postgres', 'guestbook_b-web', 'guestbook_b-worker'],
   networks: ['guestbook_b'],
   volumes: VOLUMES.map((name) => `guestbook_b-${name}`),
+}
+
+/** The migration of a release waits until it is told to fail. */
+async function failWhenTold(folder: string): Promise<void> {
+  const program = `
+    import { existsSync, writeFileSync } from 'node:fs'
+    if (process.argv.includes('--check')) process.exit(10)
+    writeFileSync('/tmp/migrating', '')
+    while (!existsSync('/tmp/fail')) await new Promise((resolve) => setTimeout(resolve, 50))
+    console.error('it was told to fail')
+    process.exit(1)
+  `
+  await writeFile(join(folder, 'migrate.mjs'), program)
+}
+
+/** Waits for the migration of {@link failWhenTold}, prunes what nothing runs from, and lets it fail. */
+async function prunedWhileMigrating(engine: TestEngine): Promise<void> {
+  let id = ''
+  await eventually('it migrates', () => {
+    id = engine.run('ps', '--quiet', '--filter', `label=${LABEL.once}`).trim()
+    engine.run('exec', id, 'cat', '/tmp/migrating')
+    return true
+  })
+  engine.run('system', 'prune', '--all', '--force')
+  engine.run('exec', id, 'touch', '/tmp/fail')
 }
 
 /** What the engine has of guestbook: containers, networks, volumes by their names without the appliance. */

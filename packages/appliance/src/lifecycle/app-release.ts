@@ -30,6 +30,19 @@ export async function findRelease(
   releaseId: string,
   strict = false,
 ): Promise<LoadedRelease | undefined> {
+  const kept = await findKeptRelease(appliance, app, releaseId, strict)
+  if (!kept || appliance.runtime.kind === 'process') return kept
+  const images = await readImages(appliance, kept.release, kept.application)
+  return images && { ...kept, images }
+}
+
+/** {@link findRelease} whether its images are known or not: the folder of the release with its source. */
+export async function findKeptRelease(
+  appliance: Appliance,
+  app: string,
+  releaseId: string,
+  strict = false,
+): Promise<Omit<LoadedRelease, 'images'> | undefined> {
   const { files } = appliance.ports
   const folder = releaseFolder(appliance.stateFolder, originOf(appliance.config, app), releaseId)
   const release = await readStateFile<Release>(files, join(folder, 'release.json'))
@@ -37,10 +50,7 @@ export async function findRelease(
   const file = join(releaseSourceFolder(appliance.stateFolder, release), release.composeFile)
   const text = await files.readText(file)
   if (text === undefined || (release.runtime ?? 'process') !== appliance.runtime.kind) return undefined
-  const application = parseFor(appliance, app, file, text, strict)
-  if (appliance.runtime.kind === 'process') return { release, application }
-  const images = await readImages(appliance, release, application)
-  return images && { release, application, images }
+  return { release, application: parseFor(appliance, app, file, text, strict) }
 }
 
 /** {@link findRelease} for one that must be there. @throws AppError BUILD_FAILED */

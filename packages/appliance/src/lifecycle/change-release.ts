@@ -42,7 +42,8 @@ export async function settle(
   signal: AbortSignal,
 ): Promise<readonly OperationResult[]> {
   const runner = runnerFor(appliance, applianceSteps(appliance), emit)
-  const results = [...(await resumeInterrupted(runner, signal)), ...(await waysBackAgain(appliance, runner))]
+  const interrupted = await resumeInterrupted(runner, signal)
+  const results = [...interrupted, ...(await waysBackAgain(appliance, runner, signal))]
   await assertNoUnfinishedUpdate(appliance, app)
   return results
 }

@@ -61,6 +61,12 @@ export async function preparePostgresImage(
   await writeStateFile(appliance.ports.files, pinsFile(appliance), { ...pins, [name]: reference })
 }
 
+/** {@link preparePostgresImage} where servers run in containers and the image is not here. @throws as that */
+export async function ensurePostgresImage(appliance: Appliance, context: StepContext): Promise<void> {
+  if (appliance.runtime.kind !== 'docker' || (await hasPostgresImage(appliance))) return
+  await preparePostgresImage(appliance, context)
+}
+
 /** The pinned image. @throws AppError IMAGE_MISSING before {@link preparePostgresImage} */
 async function pinnedImage(appliance: Appliance): Promise<string> {
   const name = postgresImageName(appliance)

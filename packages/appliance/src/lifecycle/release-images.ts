@@ -9,6 +9,7 @@ import type { DockerOptions } from '../runtime/docker/docker-command.ts'
 import { createEngine, type Engine, type ImageFacts } from '../runtime/docker/engine.ts'
 import { buildImage, type ImageWork, type PinnedImage, pullImage } from '../runtime/docker/images.ts'
 import type { Appliance } from './appliance.ts'
+import { inTurn } from './in-turn.ts'
 import { readStateFile } from './state-file.ts'
 
 /** The image of each service of a release, and what it brings along. Plain JSON. */
@@ -48,16 +49,21 @@ export async function readImages(
   return images && application.services.every(({ name }) => images[name]) ? images : undefined
 }
 
-/** Whether all of them are on this machine. @throws AppError ENGINE_UNREACHABLE */
-export async function hasImages(appliance: Appliance, images: ReleaseImages): Promise<boolean> {
+/** The services whose images are not on this machine. @throws AppError ENGINE_UNREACHABLE */
+export async function missingImages(appliance: Appliance, images: ReleaseImages): Promise<readonly string[]> {
   const engine = engineOf(appliance)
-  const found = await Promise.all(Object.values(images).map(({ reference }) => engine.image(reference)))
-  return found.every((image) => image !== undefined)
+  const found = await Promise.all(
+    Object.entries(images).map(async ([service, { reference }]) =>
+      (await engine.image(reference)) ? [] : [service],
+    ),
+  )
+  return found.flat()
 }
 
 /**
- * Fetches or builds the images of a release, and pins them. What was pinned before is fetched by its digest again; an
- * image that was built here and is gone is built anew.
+ * Fetches or builds the images of a release that are not here, and pins them. What was pinned before is fetched by its
+ * digest again; an image that was built here is built anew from the source that the release keeps, and has another id.
+ * `again`: the command that tries it again, for messages.
  * @throws AppError ENGINE_…, IMAGE_…, REGISTRY_UNREACHABLE, BUILD_FAILED, DISK_FULL
  */
 export async function prepareImages(
@@ -65,9 +71,9 @@ export async function prepareImages(
   release: Release,
   application: Application,
   { signal, progress }: StepContext,
+  again?: string,
 ): Promise<void> {
-  const known =
-    (await readStateFile<ReleaseImages>(appliance.ports.files, imagesFile(appliance, release))) ?? {}
+  const file = imagesFile(appliance, release)
   const work: ImageWork = {
     processes: appliance.ports.processes,
     engine: engineOf(appliance),
@@ -75,12 +81,30 @@ export async function prepareImages(
     owner: application.name,
     signal,
     progress: (message) => progress(message),
+    ...(again === undefined ? {} : { again }),
   }
+  // A clone runs the releases of its origin: both may be started at once.
+  await inTurn(file, () => pinImages(appliance, release, application, work))
+}
+
+async function pinImages(
+  appliance: Appliance,
+  release: Release,
+  application: Application,
+  work: ImageWork,
+): Promise<void> {
+  const file = imagesFile(appliance, release)
+  const known = (await readStateFile<ReleaseImages>(appliance.ports.files, file)) ?? {}
   const images: Record<string, ServiceImage> = {}
   /** Services of the same build share an image. */
   const built = new Map<string, PinnedImage>()
   for (const service of application.services) {
     const { name, build, image } = service
+    const present = known[name]
+    if (present && (await work.engine.image(present.reference))) {
+      images[name] = present
+      continue
+    }
     const key = JSON.stringify(build)
     const pinned = build
       ? (built.get(key) ?? (await builtImage(appliance, release, service, work)))
@@ -89,7 +113,7 @@ export async function prepareImages(
     const { entrypoint, command, workingDir, user, healthcheck } = pinned.facts
     images[name] = { reference: pinned.reference, entrypoint, command, workingDir, user, healthcheck }
   }
-  await writeJsonDurably(appliance.ports.files, imagesFile(appliance, release), images, 0o644)
+  await writeJsonDurably(appliance.ports.files, file, images, 0o644)
 }
 
 function builtImage(

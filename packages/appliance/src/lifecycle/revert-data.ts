@@ -1,8 +1,10 @@
 import { join } from 'node:path'
 import { DAY_MS } from '@caretaker/kernel/time.ts'
+import type { StepContext } from '@caretaker/steps/step.ts'
 import { POSTGRES_SERVICE, startDatabase } from './app-database.ts'
 import { type KeptSnapshot, readAppRecord, updateAppRecord } from './app-records.ts'
 import type { Appliance } from './appliance.ts'
+import { ensurePostgresImage } from './postgres-image.ts'
 import { emptyVolatile } from './rebuild.ts'
 
 /** How long the state that was left is kept for a person to look at. */
@@ -24,10 +26,12 @@ export async function revertData(
     readonly keepAs: string
     readonly kind: KeptSnapshot['kind']
   },
-  signal: AbortSignal,
+  context: StepContext,
 ): Promise<void> {
   const { app, releaseId, snapshot, keepAs, kind } = wanted
   const { storage, runtime, ports, folders } = appliance
+  const { databaseCreated } = await readAppRecord(ports.files, folders.apps, app)
+  if (databaseCreated) await ensurePostgresImage(appliance, context)
   await runtime.stop(app, POSTGRES_SERVICE)
   await storage.switchTo(app, snapshot, keepAs)
   const now = ports.clock.now()
@@ -38,8 +42,7 @@ export async function revertData(
     until: new Date(now.getTime() + KEPT_DAYS * DAY_MS).toISOString(),
   })
   await emptyVolatile(appliance, app, releaseId)
-  if ((await readAppRecord(ports.files, folders.apps, app)).databaseCreated)
-    await startDatabase(appliance, app, signal)
+  if (databaseCreated) await startDatabase(appliance, app, context.signal)
 }
 
 /** Remembers until when a snapshot is kept. */

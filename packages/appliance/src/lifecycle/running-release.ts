@@ -3,7 +3,9 @@ import type { Slot } from '../runtime/runtime.ts'
 import { POSTGRES_SERVICE, startDatabase } from './app-database.ts'
 import { loadRelease } from './app-release.ts'
 import type { Appliance } from './appliance.ts'
+import { ensurePostgresImage } from './postgres-image.ts'
 import { serviceStart } from './steps/service-start.ts'
+import { wholeRelease } from './whole-release.ts'
 
 /** A release of an application, and where its services run. */
 export type PlacedRelease = {
@@ -34,14 +36,21 @@ export async function stopServicesIn(appliance: Appliance, placed: PlacedRelease
     if (known.includes(service)) await appliance.runtime.stop(app, service, slot)
 }
 
-/** Starts what of a release does not run yet, its Postgres first, and waits until each service is healthy. */
+/**
+ * Starts what of a release does not run yet, its Postgres first, and waits until each service is healthy. Nothing is
+ * started before the release is whole.
+ * @throws AppError as {@link wholeRelease}, and what a start can throw
+ */
 export async function startServicesIn(
   appliance: Appliance,
   { app, releaseId, slot }: PlacedRelease,
   context: StepContext,
 ): Promise<void> {
-  const { application } = await loadRelease(appliance, app, releaseId)
-  if (application.database) await startDatabase(appliance, app, context.signal)
+  const { application } = await wholeRelease(appliance, { app, releaseId }, context)
+  if (application.database) {
+    await ensurePostgresImage(appliance, context)
+    await startDatabase(appliance, app, context.signal)
+  }
   const start = serviceStart(appliance)
   for (const { name: service } of application.services) {
     const input = { app, releaseId, service, slot }

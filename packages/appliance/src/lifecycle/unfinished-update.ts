@@ -1,4 +1,4 @@
-import { AppError } from '@caretaker/kernel/errors.ts'
+import { AppError, type ErrorReport } from '@caretaker/kernel/errors.ts'
 import { listOperations, showOperation } from '@caretaker/steps/operations.ts'
 import { listAppRecords, readAppRecord } from './app-records.ts'
 import type { Appliance } from './appliance.ts'
@@ -16,7 +16,7 @@ export async function assertNoUnfinishedUpdate(appliance: Appliance, app: string
   const operations = await listOperations(ports.files, stateFolder)
   const found = operations.find((entry) => entry.name === name && entry.state !== 'done')
   const shown = found && (await showOperation(ports.files, stateFolder, found.operation))
-  const reasons = (shown?.progress.errors ?? []).map(({ what, why }) => `${what}: ${lastWords(why)}`)
+  const reasons = bothReasons(shown?.progress.errors ?? [])
   throw new AppError('UPDATE_UNFINISHED', {
     what: `${app} is not started: its change from ${updating.fromVersion} to ${updating.toVersion} is neither finished nor taken back`,
     why: reasons.length === 0 ? 'its journal says no more' : reasons.join('; and on the way back: '),
@@ -24,6 +24,15 @@ export async function assertNoUnfinishedUpdate(appliance: Appliance, app: string
       ? `Nothing was deleted. Correct the cause, then try the way back again: caretaker operation undo ${found.operation}`
       : `Nothing was deleted. Look at "caretaker operation list" and "caretaker app show ${app}"`,
   })
+}
+
+/**
+ * Why a change failed, and why its way back did at the last try; each once, however often it was tried. Pure.
+ * `errors`: in the order in which they came.
+ */
+export function bothReasons(errors: readonly Pick<ErrorReport, 'what' | 'why'>[]): readonly string[] {
+  const told = [errors[0], errors.at(-1)].filter((error) => error !== undefined)
+  return [...new Set(told.map(({ what, why }) => `${what}: ${lastWords(why)}`))]
 }
 
 /** Whether a change of a release is neither finished nor taken back. A damaged record is said by who needs it. */

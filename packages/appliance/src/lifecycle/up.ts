@@ -130,7 +130,7 @@ class UpWork {
     await this.#appliance.runtime.endLeftovers().catch(unlessEngineAway)
     const runner = this.#runner()
     const interrupted = await resumeInterrupted(runner, this.#signal)
-    const results = [...interrupted, ...(await waysBackAgain(this.#appliance, runner))]
+    const results = [...interrupted, ...(await waysBackAgain(this.#appliance, runner, this.#signal))]
     this.#operations.push(...results)
     for (const { operation } of results)
       if (IS_START.test(operation) || this.#only !== undefined) this.#superseded.add(operation)

@@ -6,6 +6,8 @@ import { listOperations, showOperation } from '@caretaker/steps/operations.ts'
 import { type OperationResult, type Runner, resumeOperationLocked } from '@caretaker/steps/runner.ts'
 import { listAppRecords, readAppRecord } from './app-records.ts'
 import type { Appliance } from './appliance.ts'
+import { ensurePostgresImage } from './postgres-image.ts'
+import { isAboutRelease, wholeRelease } from './whole-release.ts'
 
 /** How long a change waits for an engine that went away under it: the supervisor of the machine starts it anew in seconds. */
 const ENGINE_LIMIT_MS = 2 * MINUTE_MS
@@ -32,12 +34,14 @@ export async function wayBackAgain(
 }
 
 /**
- * Takes again the way back of every change that was stopped by the loss of the engine or by a full disk, where the engine
- * answers and there is room now.
+ * Takes again the way back of every change that was stopped by the loss of the engine, by a full disk, or because the
+ * release to go back to could not be made whole, where the engine answers, there is room, and it is whole now. `signal`
+ * ends the try to make it whole.
  */
 export async function waysBackAgain(
   appliance: Appliance,
   runner: Runner,
+  signal: AbortSignal,
 ): Promise<readonly OperationResult[]> {
   const { ports, folders, stateFolder } = appliance
   const results: OperationResult[] = []
@@ -45,7 +49,7 @@ export async function waysBackAgain(
     const stopped = await stoppedOperation(appliance, app)
     if (stopped === undefined) continue
     const shown = await showOperation(ports.files, stateFolder, stopped)
-    if (!shown || !(await mayGoOn(appliance, app, shown.progress.errors))) continue
+    if (!shown || !(await mayGoOn(appliance, app, shown.progress.errors, signal))) continue
     results.push(await resumeOperationLocked(runner, stopped, 'undo', new AbortController().signal))
   }
   return results
@@ -64,12 +68,41 @@ async function stoppedOperation(
   return newest?.state === 'stopped' ? newest.operation : undefined
 }
 
-async function mayGoOn(appliance: Appliance, app: string, errors: readonly ErrorReport[]): Promise<boolean> {
+async function mayGoOn(
+  appliance: Appliance,
+  app: string,
+  errors: readonly ErrorReport[],
+  signal: AbortSignal,
+): Promise<boolean> {
   if (isEngineLost(errors)) return answers(appliance, 0)
+  const last = errors.at(-1)
+  if (last && isAboutRelease(last)) return isWholeNow(appliance, app, signal)
   if (!isDiskFull(errors)) return false
   const { storage } = appliance
   const { availableBytes } = await storage.space()
   return availableBytes >= (await storage.copyBytes(app)) + MARGIN_BYTES
+}
+
+/**
+ * Whether what the way back starts is here, or can be fetched or built now: a try that must fail is not worth a line in
+ * the journal.
+ */
+async function isWholeNow(appliance: Appliance, app: string, signal: AbortSignal): Promise<boolean> {
+  const { updating, databaseCreated } = await readAppRecord(
+    appliance.ports.files,
+    appliance.folders.apps,
+    app,
+  )
+  if (!updating) return false
+  const context = { signal, progress: () => undefined }
+  try {
+    await wholeRelease(appliance, { app, releaseId: updating.from }, context)
+    if (databaseCreated) await ensurePostgresImage(appliance, context)
+    return true
+  } catch (error) {
+    if (isAppError(error)) return false
+    throw error
+  }
 }
 
 /** Room that is worth a try: the start of a Postgres writes a segment of its log (16 MiB) and files. */

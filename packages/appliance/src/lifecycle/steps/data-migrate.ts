@@ -2,12 +2,12 @@ import { HOUR_MS } from '@caretaker/kernel/time.ts'
 import { lastLines } from '@caretaker/ports/command.ts'
 import { defineStep } from '@caretaker/steps/step.ts'
 import { readAppRecord, updateAppRecord } from '../app-records.ts'
-import { loadRelease } from '../app-release.ts'
 import type { Appliance } from '../appliance.ts'
 import { keepLogs } from '../keep-logs.ts'
 import { migrate } from '../migrate.ts'
 import { revertData } from '../revert-data.ts'
 import type { PlacedRelease } from '../running-release.ts'
+import { wholeRelease } from '../whole-release.ts'
 
 type MigrateInput = PlacedRelease & {
   /** To go back to. */
@@ -29,20 +29,21 @@ export const dataMigrate = (appliance: Appliance) =>
       const isDone = record.updating?.to === releaseId && record.updating.migrated !== undefined
       return isDone || record.releaseId === releaseId ? { state: 'done' } : { state: 'needed', before: null }
     },
-    async apply({ app, releaseId, slot }, _before, { signal, progress }) {
+    async apply({ app, releaseId, slot }, _before, context) {
       const { ports, folders } = appliance
-      const { application } = await loadRelease(appliance, app, releaseId)
+      const { signal, progress } = context
+      const { application } = await wholeRelease(appliance, { app, releaseId }, context)
       const said = await migrate(appliance, application, releaseId, { slot, onLine: progress }, signal)
       const { updating } = await readAppRecord(ports.files, folders.apps, app)
       if (!updating) throw new Error(`nothing is written down of the update of ${app}`)
       const lines = lastLines(said, SAID_LINES).split('\n').filter(Boolean)
       await updateAppRecord(ports.files, folders.apps, app, { updating: { ...updating, migrated: lines } })
     },
-    async undo({ app, releaseId, snapshot, failedAs }, _before, { signal }) {
+    async undo({ app, releaseId, snapshot, failedAs }, _before, context) {
       await appliance.storage.releaseRoom(app)
       await keepLogs(appliance, app, failedAs)
       const to = { app, releaseId, snapshot, keepAs: failedAs, kind: 'failed' } as const
-      await revertData(appliance, to, signal)
+      await revertData(appliance, to, context)
     },
     timeoutMs: 25 * HOUR_MS,
   })

@@ -27,15 +27,15 @@ export const dataSwitch = (appliance: Appliance) =>
       const isDone = known?.state === 'complete' && kept.some((entry) => entry.snapshot === keepAs)
       return isDone ? { state: 'done' } : { state: 'needed', before: null }
     },
-    async apply({ app, releaseId, snapshot, keepAs }, _before, { signal }) {
-      await revertData(appliance, { app, releaseId, snapshot, keepAs, kind: 'before-rollback' }, signal)
+    async apply({ app, releaseId, snapshot, keepAs }, _before, context) {
+      await revertData(appliance, { app, releaseId, snapshot, keepAs, kind: 'before-rollback' }, context)
     },
-    async undo({ app, releaseId, keepAs, failedAs }, _before, { signal }) {
+    async undo({ app, releaseId, keepAs, failedAs }, _before, context) {
       if (!(await appliance.storage.findSnapshot(app, keepAs))) return
       await revertData(
         appliance,
         { app, releaseId, snapshot: keepAs, keepAs: failedAs, kind: 'failed' },
-        signal,
+        context,
       )
       // What is current again needs no second copy.
       const { kept = [] } = await readAppRecord(appliance.ports.files, appliance.folders.apps, app)

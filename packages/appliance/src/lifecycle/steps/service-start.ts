@@ -7,12 +7,13 @@ import { probeHealth, waitHealthy } from '../../runtime/health.ts'
 import { type ServiceSpec, type Slot, serviceKey, specHash } from '../../runtime/runtime.ts'
 import { POSTGRES_SERVICE } from '../app-database.ts'
 import { readAppRecord, updateAppRecord } from '../app-records.ts'
-import { findRelease, type LoadedRelease, loadRelease } from '../app-release.ts'
+import { findRelease, type LoadedRelease } from '../app-release.ts'
 import { hasSecretFiles, writeSecretFiles } from '../app-secrets.ts'
 import type { Appliance } from '../appliance.ts'
 import { isAwaitedToComplete } from '../missing-services.ts'
 import { ensurePorts, needsPort } from '../service-ports.ts'
 import { serviceSpec } from '../service-specs.ts'
+import { wholeRelease } from '../whole-release.ts'
 
 type ServiceInput = {
   readonly app: string
@@ -50,8 +51,9 @@ export const serviceStart = (appliance: Appliance) =>
         (await isHealthy(appliance, loaded, spec, signal))
       return isWanted ? { state: 'done' } : { state: 'needed', before: null }
     },
-    async apply({ app, releaseId, service, slot: given }, _before, { signal }) {
-      const loaded = await loadRelease(appliance, app, releaseId)
+    async apply({ app, releaseId, service, slot: given }, _before, context) {
+      const { signal } = context
+      const loaded = await wholeRelease(appliance, { app, releaseId }, context)
       const slot = given ?? (await slotOf(appliance, app))
       await writeSecretFiles(appliance, loaded.application)
       await appliance.runtime.stop(app, service, slot)

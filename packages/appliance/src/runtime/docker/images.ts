@@ -19,6 +19,8 @@ export interface ImageWork {
   readonly docker: DockerOptions
   /** Application or part that needs the image, for messages. */
   readonly owner: string
+  /** The command that tries it again, for messages; default: `caretaker up`. */
+  readonly again?: string
   readonly signal?: AbortSignal
   readonly progress?: (message: string) => void
 }
@@ -32,7 +34,7 @@ const REFERENCE = /^[a-z0-9][\w.\-/:@]*$/i
  * @throws AppError IMAGE_NOT_FOUND, REGISTRY_UNREACHABLE, DISK_FULL, IMAGE_PULL_FAILED with the last lines of the engine
  */
 export async function pullImage(work: ImageWork, name: string): Promise<PinnedImage> {
-  if (!REFERENCE.test(name)) throw pullError(work.owner, name, 'it is no name of an image')
+  if (!REFERENCE.test(name)) throw pullError(work, name, 'it is no name of an image')
   const present = await work.engine.image(name)
   if (present && (name.includes('@sha256:') || name.startsWith('sha256:'))) return pin(name, present)
   work.progress?.(`Fetch the image ${name}`)
@@ -40,7 +42,7 @@ export async function pullImage(work: ImageWork, name: string): Promise<PinnedIm
   const pulled = result.exitCode === 0 ? await work.engine.image(name) : undefined
   if (pulled) return pin(name, pulled)
   const said = tail(result)
-  if (!present) throw pullError(work.owner, name, said)
+  if (!present) throw pullError(work, name, said)
   work.progress?.(`The image ${name} could not be fetched (${said}); the one on this machine is taken`)
   return pin(name, present)
 }
@@ -67,8 +69,9 @@ export async function buildImage(work: ImageWork, input: BuildInput): Promise<Pi
   if (built) return { reference: built.id, facts: built }
   const why = `${result.timedOut ? 'the build of its image did not end in time' : 'its image could not be built'}: ${tail(result)}`
   const what = `The release of ${work.owner} was not built`
-  if (NO_SPACE.test(why)) throw new AppError('DISK_FULL', { what, why, next: FREE_SPACE })
-  const next = 'Correct what it complains about; "caretaker up" tries again'
+  if (NO_SPACE.test(why))
+    throw new AppError('DISK_FULL', { what, why, next: `${FREE_SPACE}, then "${againBy(work)}"` })
+  const next = `Correct what it complains about, then "${againBy(work)}"`
   throw new AppError('BUILD_FAILED', { what, why, next })
 }
 
@@ -83,13 +86,15 @@ function pin(name: string, facts: ImageFacts): PinnedImage {
   return { reference: digest ?? facts.id, facts }
 }
 
+const againBy = ({ again = 'caretaker up' }: ImageWork) => again
+
 function tail(result: CommandResult): string {
   const said = lastLines(`${result.stdout}\n${result.stderr}`, 8)
   return said === '' ? 'the engine did not say why' : said
 }
 
 const NO_SPACE = /no space left on device/i
-const FREE_SPACE = 'Make room ("docker system df" shows what uses it), then repeat the command'
+const FREE_SPACE = 'Make room ("docker system df" shows what uses it)'
 
 /**
  * The engine gives one exit code for all of these; the kinds are told apart by its words so that a person reads what to
@@ -100,20 +105,20 @@ const PULL_FAILURES = [
   {
     code: 'REGISTRY_UNREACHABLE',
     when: /dial tcp|connection refused|no such host|timeout|network is unreachable|tls|x509|deadline exceeded|server misbehaving|\bEOF\b|server gave http response/i,
-    next: 'See that this machine reaches the registry, then "caretaker up"',
+    next: 'See that this machine reaches the registry',
   },
   {
     code: 'IMAGE_NOT_FOUND',
     when: /not found|manifest unknown|does not exist|denied|unauthorized|no such image|no basic auth/i,
-    next: 'Correct the name of the image; for a private registry, "docker login" as the user of caretaker',
+    next: 'Correct the name of the image, or put it on this machine again ("docker load"); for a private registry, "docker login" as the user of caretaker',
   },
 ] as const
 
-function pullError(owner: string, name: string, said: string): AppError {
+function pullError(work: ImageWork, name: string, said: string): AppError {
   const kind = PULL_FAILURES.find(({ when }) => when.test(said))
   return new AppError(kind?.code ?? 'IMAGE_PULL_FAILED', {
-    what: `The image ${name} of ${owner} was not fetched`,
+    what: `The image ${name} of ${work.owner} was not fetched`,
     why: said,
-    next: kind?.next ?? 'Correct what it complains about, then "caretaker up"',
+    next: `${kind?.next ?? 'Correct what it complains about'}, then "${againBy(work)}"`,
   })
 }
