@@ -110,6 +110,30 @@ describe.each(['docker', 'process'] as const)('guestbook on %s and btrfs', (runt
     400_000,
   )
 
+  test.runIf(runtime === 'docker')(
+    'images that were pruned before a rollback are built again first, and without what they need nothing stops',
+    async () => {
+      const engine = bed.engine as TestEngine
+      const rollback = ['app', 'rollback', 'guestbook', '--with-data', '--confirm', 'guestbook']
+      engine.run('system', 'prune', '--all', '--force')
+      const running = engine.run('ps', '--quiet')
+      const doctor = await bed.appliance.run('doctor')
+      expect(doctor.stdout).toMatch(/way back.*guestbook 1.*not on this machine/)
+
+      const ran = await bed.appliance.run(...rollback)
+      expect(ran, ran.stderr).toMatchObject({ code: 1 })
+      expect(ran.stderr).toContain(`then "caretaker ${rollback.join(' ')}"`)
+      expect(engine.run('ps', '--quiet')).toBe(running)
+      expect((await bed.appliance.request('/entries.json')).status).toBe(200)
+
+      makeOwnBase(engine)
+      await bed.appliance.ok(...rollback)
+      expect(await version()).toMatch(/^1/)
+      expect((await bed.appliance.request('/entries.json')).status).toBe(200)
+    },
+    400_000,
+  )
+
   test('down leaves nothing with the engine', async () => {
     await bed.appliance.ok('down')
     if (bed.engine) expect(leftIn(bed.engine)).toEqual({ containers: [], networks: [], volumes: [] })

@@ -1,6 +1,7 @@
 import { MINUTE_MS, SECOND_MS } from '@caretaker/kernel/time.ts'
 import { createPlan, type Plan, type PlannedStep, planStep } from '@caretaker/steps/plan.ts'
 import type { Application } from '../application/application.ts'
+import type { PinnedSource } from '../release/release.ts'
 import type { Slot } from '../runtime/runtime.ts'
 import type { Updating } from './app-records.ts'
 import type { Appliance } from './appliance.ts'
@@ -9,7 +10,8 @@ import { dataMigrate } from './steps/data-migrate.ts'
 import { dataSwitch } from './steps/data-switch.ts'
 import { gatewayHold, gatewayRelease } from './steps/gateway-hold.ts'
 import { gatewayRoute } from './steps/gateway-route.ts'
-import { databaseCreate } from './steps/postgres.ts'
+import { databaseCreate, postgresFetch } from './steps/postgres.ts'
+import { releasePrepare } from './steps/release-prepare.ts'
 import { releaseProve } from './steps/release-prove.ts'
 import { releaseRetire, releaseStop } from './steps/release-stop.ts'
 import { roomHold } from './steps/room-hold.ts'
@@ -32,6 +34,8 @@ export interface Change {
   readonly updating: Updating
   /** Of the release that comes. */
   readonly application: Application
+  /** Source of the release that comes, where that ran before and may be gone in part since. */
+  readonly pinned?: PinnedSource
   readonly slots: { readonly from: Slot; readonly to: Slot }
   /** Branch, tag or commit that the config names from then on; absent: it stays as it is. */
   readonly ref?: string
@@ -62,11 +66,24 @@ export function planChange(appliance: Appliance, change: Change): Plan {
     onFailure: 'undo',
     onInterruption: 'go-back',
     steps: [
+      ...prepareSteps(appliance, change),
       planStep(updateBegin(appliance), { app, updating: updating as never }, app),
       ...steps,
       ...(change.ref === undefined ? [] : [planStep(configRef(appliance), { app, ref: change.ref }, app)]),
     ],
   })
+}
+
+/** A release that ran long ago is made whole while the one of now serves. */
+function prepareSteps(appliance: Appliance, change: Change): readonly PlannedStep[] {
+  const { app, updating, application, pinned } = change
+  if (!pinned) return []
+  const input = { app, releaseId: updating.to, pinned: pinned as never }
+  const isContained = appliance.runtime.kind === 'docker'
+  return [
+    planStep(releasePrepare(appliance), input, app),
+    ...(application.database && isContained ? [planStep(postgresFetch(appliance), null, app)] : []),
+  ]
 }
 
 /** Why a person went on all the same: the audit log names the purpose with every step. */

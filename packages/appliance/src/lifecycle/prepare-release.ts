@@ -8,17 +8,12 @@ import { type Appliance, programFolder } from './appliance.ts'
 import { prepareImages } from './release-images.ts'
 import { fetchFor } from './wanted-release.ts'
 
-/**
- * Fetches and builds a release in the state folder, from what the plan pinned; for a clone one of its origin. `again`: the
- * command that tries it again, for messages.
- * @throws AppError BUILD_FAILED, SOURCE_…, IMAGE_…
- */
+/** Fetches and builds a release in the state folder, from what the plan pinned; for a clone one of its origin. @throws AppError BUILD_FAILED, SOURCE_…, IMAGE_… */
 export async function prepareFor(
   appliance: Appliance,
   app: string,
   pinned: PinnedSource,
   context: StepContext,
-  again?: string,
 ): Promise<void> {
   const { fetched, application } = await fetchFor(
     appliance,
@@ -36,7 +31,7 @@ export async function prepareFor(
     signal: context.signal,
     progress: (message) => context.progress(message),
   })
-  if (isContained) await prepareImages(appliance, release, application, context, again)
+  if (isContained) await prepareImages(appliance, release, application, context)
 }
 
 async function buildTools(appliance: Appliance): Promise<BuildTools> {

@@ -63,7 +63,6 @@ export async function missingImages(appliance: Appliance, images: ReleaseImages)
 /**
  * Fetches or builds the images of a release that are not here, and pins them. What was pinned before is fetched by its
  * digest again; an image that was built here is built anew from the source that the release keeps, and has another id.
- * `again`: the command that tries it again, for messages.
  * @throws AppError ENGINE_…, IMAGE_…, REGISTRY_UNREACHABLE, BUILD_FAILED, DISK_FULL
  */
 export async function prepareImages(
@@ -71,7 +70,6 @@ export async function prepareImages(
   release: Release,
   application: Application,
   { signal, progress }: StepContext,
-  again?: string,
 ): Promise<void> {
   const file = imagesFile(appliance, release)
   const work: ImageWork = {
@@ -81,7 +79,6 @@ export async function prepareImages(
     owner: application.name,
     signal,
     progress: (message) => progress(message),
-    ...(again === undefined ? {} : { again }),
   }
   // A clone runs the releases of its origin: both may be started at once.
   await inTurn(file, () => pinImages(appliance, release, application, work))

@@ -55,7 +55,9 @@ export async function rollbackApp(
     if (loss && options.confirm !== app) throw unconfirmed(change, loss, options.confirm)
     await reserveFor(appliance, change)
     const result = await runChange(appliance, change, emit, signal)
-    const { exit_code } = result
+    const isBegun = result.steps.some(({ id, state }) => id.endsWith('/update.begin') && state !== 'not-run')
+    // Where the release could not be prepared nothing that anybody uses was touched.
+    const exit_code = !isBegun && result.exit_code === 4 ? 1 : result.exit_code
     const as = { app, version: change.updating.fromVersion, again: change.again }
     const errors = result.outcome === 'undone' ? sayCancelled(result.errors, as) : result.errors
     return {
@@ -157,6 +159,7 @@ function changeBack(
   return {
     app: record.app,
     application,
+    pinned: previous.pinned,
     slots: { from: record.slot, to: record.slot === 'a' ? 'b' : 'a' },
     updating: {
       id: instantName(now),

@@ -214,8 +214,10 @@ describe('the way back after it', () => {
     expect(report).toMatchObject({ exit_code: 0, from: '2', to: '1' })
     expect(report.loss).toEqual(shown.loss)
     const taken = report.operations.at(-1)?.steps.filter(({ state }) => state === 'applied')
+    // The release is whole, and of what is kept nothing is too old.
+    const idle = ['shop/release.prepare', 'shop/snapshots.tidy']
     expect(taken?.map(({ id }) => id)).toEqual(
-      shown.plan[0]?.steps.map(({ id }) => id).filter((id) => id !== 'shop/snapshots.tidy'),
+      shown.plan[0]?.steps.map(({ id }) => id).filter((id) => !idle.includes(id)),
     )
     expect(await files()).toEqual(['letter', 'migrated'])
     expect(await sql('SELECT what FROM sale ORDER BY id')).toHaveLength(2)

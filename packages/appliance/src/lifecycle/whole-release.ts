@@ -12,8 +12,6 @@ export interface ReleaseWish {
   readonly releaseId: string
   /** Where it came from; absent: as the record of the application knows it. */
   readonly pinned?: PinnedSource
-  /** The command that tries it again, for messages; absent: `caretaker up`. */
-  readonly again?: string
 }
 
 /** A release with all that it is started from; undefined when something of it is not here. @throws AppError ENGINE_UNREACHABLE */
@@ -37,14 +35,14 @@ export async function wholeRelease(
   wish: ReleaseWish,
   context: StepContext,
 ): Promise<LoadedRelease> {
-  const { app, releaseId, again } = wish
+  const { app, releaseId } = wish
   const whole = await findWhole(appliance, wish)
   if (whole) return whole
   const kept = await findKeptRelease(appliance, app, releaseId)
-  if (kept) await prepareImages(appliance, kept.release, kept.application, context, again)
+  if (kept) await prepareImages(appliance, kept.release, kept.application, context)
   else {
     const pinned = wish.pinned ?? (await pinnedOf(appliance, wish))
-    if (pinned) await prepareFor(appliance, app, pinned, context, again)
+    if (pinned) await prepareFor(appliance, app, pinned, context)
   }
   return loadRelease(appliance, app, releaseId)
 }

@@ -17,6 +17,7 @@ import { seenProblems } from '../problems.ts'
 import { serviceSpec } from '../service-specs.ts'
 import { isSealWhole } from './file-checks.ts'
 import { type ApplianceCheck, asFound, type Found, type Scene } from './finding.ts'
+import { waysBack } from './way-back-check.ts'
 
 /** The unit of start times in /proc: USER_HZ, 100 on every processor we run on. */
 const TICKS_PER_SECOND = 100
@@ -37,6 +38,7 @@ export const PART_CHECKS: readonly ApplianceCheck[] = [
   { name: 'clock since the start', says: 'the clock was not set while services ran', look: jumps },
   { name: 'databases', says: 'every Postgres answers, on data that is whole', look: databases },
   { name: 'applications', says: 'every application is healthy', look: applications },
+  { name: 'way back', says: 'every release that ran before can come back', look: waysBack },
   { name: 'processes', says: 'nothing runs that nobody remembers', look: leftovers },
   { name: 'service mode', says: 'no planned end has passed', look: plannedEnd },
 ]

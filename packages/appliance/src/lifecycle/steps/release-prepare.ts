@@ -9,11 +9,7 @@ export type ReleaseInput = {
   readonly releaseId: string
 }
 
-type PrepareInput = ReleaseInput & {
-  readonly pinned: never
-  /** The command that tries it again, for messages; absent: `caretaker up`. */
-  readonly again?: string
-}
+type PrepareInput = ReleaseInput & { readonly pinned: never }
 
 /** Fetches and builds one release beside whatever runs; of one that was prepared, what is gone. */
 export const releasePrepare = (appliance: Appliance) =>

@@ -19,8 +19,6 @@ export interface ImageWork {
   readonly docker: DockerOptions
   /** Application or part that needs the image, for messages. */
   readonly owner: string
-  /** The command that tries it again, for messages; default: `caretaker up`. */
-  readonly again?: string
   readonly signal?: AbortSignal
   readonly progress?: (message: string) => void
 }
@@ -34,7 +32,7 @@ const REFERENCE = /^[a-z0-9][\w.\-/:@]*$/i
  * @throws AppError IMAGE_NOT_FOUND, REGISTRY_UNREACHABLE, DISK_FULL, IMAGE_PULL_FAILED with the last lines of the engine
  */
 export async function pullImage(work: ImageWork, name: string): Promise<PinnedImage> {
-  if (!REFERENCE.test(name)) throw pullError(work, name, 'it is no name of an image')
+  if (!REFERENCE.test(name)) throw pullError(work.owner, name, 'it is no name of an image')
   const present = await work.engine.image(name)
   if (present && (name.includes('@sha256:') || name.startsWith('sha256:'))) return pin(name, present)
   work.progress?.(`Fetch the image ${name}`)
@@ -42,7 +40,7 @@ export async function pullImage(work: ImageWork, name: string): Promise<PinnedIm
   const pulled = result.exitCode === 0 ? await work.engine.image(name) : undefined
   if (pulled) return pin(name, pulled)
   const said = tail(result)
-  if (!present) throw pullError(work, name, said)
+  if (!present) throw pullError(work.owner, name, said)
   work.progress?.(`The image ${name} could not be fetched (${said}); the one on this machine is taken`)
   return pin(name, present)
 }
@@ -70,8 +68,8 @@ export async function buildImage(work: ImageWork, input: BuildInput): Promise<Pi
   const why = `${result.timedOut ? 'the build of its image did not end in time' : 'its image could not be built'}: ${tail(result)}`
   const what = `The release of ${work.owner} was not built`
   if (NO_SPACE.test(why))
-    throw new AppError('DISK_FULL', { what, why, next: `${FREE_SPACE}, then "${againBy(work)}"` })
-  const next = `Correct what it complains about, then "${againBy(work)}"`
+    throw new AppError('DISK_FULL', { what, why, next: `${FREE_SPACE}, then "caretaker up"` })
+  const next = 'Correct what it complains about, then "caretaker up"'
   throw new AppError('BUILD_FAILED', { what, why, next })
 }
 
@@ -85,8 +83,6 @@ function pin(name: string, facts: ImageFacts): PinnedImage {
   const digest = facts.digests.find((entry) => entry.startsWith(`${repository}@`)) ?? facts.digests[0]
   return { reference: digest ?? facts.id, facts }
 }
-
-const againBy = ({ again = 'caretaker up' }: ImageWork) => again
 
 function tail(result: CommandResult): string {
   const said = lastLines(`${result.stdout}\n${result.stderr}`, 8)
@@ -114,11 +110,11 @@ const PULL_FAILURES = [
   },
 ] as const
 
-function pullError(work: ImageWork, name: string, said: string): AppError {
+function pullError(owner: string, name: string, said: string): AppError {
   const kind = PULL_FAILURES.find(({ when }) => when.test(said))
   return new AppError(kind?.code ?? 'IMAGE_PULL_FAILED', {
-    what: `The image ${name} of ${work.owner} was not fetched`,
+    what: `The image ${name} of ${owner} was not fetched`,
     why: said,
-    next: `${kind?.next ?? 'Correct what it complains about'}, then "${againBy(work)}"`,
+    next: `${kind?.next ?? 'Correct what it complains about'}, then "caretaker up"`,
   })
 }
