@@ -17,12 +17,18 @@ it('a failed state goes when its time is over, or when two younger ones are ther
   expect(keptTooLong(all, NOW_MS).map(({ snapshot }) => snapshot)).toEqual(['failed-3', 'failed-8'])
 })
 
-it('what a way back needs goes by its time alone', () => {
+it('so does what a rollback left; the two kinds are counted each for itself', () => {
   const all = [
-    kept('pre-migrate', 1),
-    kept('before-rollback', 1),
     kept('before-rollback', 2),
+    kept('before-rollback', 1),
+    kept('failed', 1),
+    kept('failed', 2),
     kept('before-rollback', 3),
   ]
+  expect(keptTooLong(all, NOW_MS).map(({ snapshot }) => snapshot)).toEqual(['before-rollback-3'])
+})
+
+it('the snapshot from before a migration goes by its time alone', () => {
+  const all = [kept('pre-migrate', 1), kept('pre-migrate', 2), kept('pre-migrate', 3)]
   expect(keptTooLong(all, NOW_MS)).toEqual([])
 })

@@ -9,8 +9,10 @@ import { emptyVolatile } from './rebuild.ts'
 
 /** How long the state that was left is kept for a person to look at. */
 export const KEPT_DAYS = 7
-/** Failed states of one application that are kept at most: each may be a whole copy of its data. */
-export const KEPT_FAILED = 2
+/** States of one application that are kept at most, of those that failed and of those that a rollback left each: each may be a whole copy of its data. */
+export const KEPT_OF_A_KIND = 2
+/** The kinds of which only so many are kept; of a pre-migrate snapshot the newest is. */
+const BOUNDED = ['failed', 'before-rollback'] as const
 
 /**
  * Database and files of an application become those of a snapshot again, by switching; what was there is kept,
@@ -57,12 +59,19 @@ export async function keep(appliance: Appliance, app: string, entry: KeptSnapsho
 export const keptLogs = ({ stateFolder }: Appliance, app: string, snapshot: string) =>
   join(stateFolder, 'kept', app, snapshot)
 
-/** What is not kept any longer: its time is over, or {@link KEPT_FAILED} failed states are younger. Pure. */
+/**
+ * What is not kept any longer: its time is over, or {@link KEPT_OF_A_KIND} younger ones of its kind are there. The younger
+ * ones are what a second rollback goes to. Pure.
+ */
 export function keptTooLong(kept: readonly KeptSnapshot[], nowMs: number): readonly KeptSnapshot[] {
-  const failed = kept
-    .filter(({ kind }) => kind === 'failed')
-    .toSorted((a, b) => Date.parse(b.since) - Date.parse(a.since))
-  const surplus = new Set(failed.slice(KEPT_FAILED))
+  const surplus = new Set(
+    BOUNDED.flatMap((bounded) =>
+      kept
+        .filter(({ kind }) => kind === bounded)
+        .toSorted((a, b) => Date.parse(b.since) - Date.parse(a.since))
+        .slice(KEPT_OF_A_KIND),
+    ),
+  )
   return kept.filter((entry) => surplus.has(entry) || Date.parse(entry.until) <= nowMs)
 }
 
