@@ -63,6 +63,7 @@ async function schemaOf(url: string): Promise<string> {
 /** The way of the web service into its database, as one goes it on this machine. */
 export async function databaseUrl(appliance: TestAppliance, app: string): Promise<string> {
   const { web } = await appliance.pids()
+  if (web === undefined) throw new Error(`web of ${app} does not run: ${await toldOf(appliance, app)}`)
   const variables = readFileSync(`/proc/${web}/environ`, 'utf8').split('\0')
   const found = variables.find((entry) => entry.startsWith('DATABASE_URL='))
   if (found === undefined) throw new Error(`web has no DATABASE_URL`)
@@ -73,6 +74,13 @@ export async function databaseUrl(appliance: TestAppliance, app: string): Promis
     url.searchParams.set('host', join(appliance.state, 'run/pg', app))
   }
   return url.href
+}
+
+/** What status says of an application, and the last that its web service has said. */
+async function toldOf(appliance: TestAppliance, app: string): Promise<string> {
+  const { apps, parts } = await appliance.json<{ apps: readonly { app: string }[]; parts: unknown }>('status')
+  const logs = await appliance.run('logs', app, 'web', '--lines', '20')
+  return JSON.stringify([apps.find((each) => each.app === app), parts, logs.stdout, logs.stderr])
 }
 
 async function filesFolder(appliance: TestAppliance): Promise<string> {
