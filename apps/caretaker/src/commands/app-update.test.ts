@@ -7,7 +7,8 @@ const loss = { tables: [{ table: 'public.entry', now: 3, before: 2 }], files: { 
 const done = { nothing_to_do: false, app: 'guestbook', from: 'v2', to: 'v1', exit_code: 0 }
 
 it('a way back says in words what it loses: in its dry run, and when it was done', () => {
-  const words = 'public.entry: 3 rows now, 2 then; what was changed in place is lost all the same.'
+  const words =
+    'public.entry: 3 rows now, 2 then; whatever was added or changed since is lost, also where the counts do not show it.'
   expect(render({ plan: [], loss })).toContain(`Would be gone: ${words}`)
   expect(render({ ...done, loss })).toContain(`Is gone: ${words}`)
 })

@@ -95,5 +95,5 @@ export function sayLoss({ tables, files }: DataLoss): string {
   const ofFiles = files.now === files.before ? [] : [`files: ${files.now} now, ${files.before} then`]
   const all = [...ofTables, ...more, ...ofFiles]
   const counted = all.length === 0 ? 'all counts are equal' : all.join('; ')
-  return `${counted}; what was changed in place is lost all the same`
+  return `${counted}; whatever was added or changed since is lost, also where the counts do not show it`
 }
