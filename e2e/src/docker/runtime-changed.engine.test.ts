@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestEngine } from '@caretaker/appliance/runtime/docker/testing/engine.fixture.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -16,6 +17,11 @@ beforeAll(async () => {
   appliance = await dockerAppliance(engine)
   await appliance.ok('app', 'add', 'guestbook', join(ROOT, 'examples/guestbook'), '--host', 'localhost')
   daemon = await appliance.daemon()
+  // Before that it holds the lock for its own start.
+  await eventually('the daemon has looked at everything', async () => {
+    const log = await readFile(join(appliance.state, 'logs/appliance/daemon.log'), 'utf8')
+    return log.includes('the appliance is up')
+  })
 })
 afterAll(async () => {
   await appliance?.[Symbol.asyncDispose]()
