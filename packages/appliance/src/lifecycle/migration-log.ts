@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path'
+import { redact } from '@caretaker/kernel/secrets.ts'
 import { MIB } from '@caretaker/kernel/units.ts'
 import type { Command, CommandResult } from '@caretaker/ports/process.ts'
 import { appFolders } from './app-files.ts'
@@ -37,8 +38,8 @@ export async function migrationLog(appliance: Appliance, app: string): Promise<s
 }
 
 /**
- * Appends what a command of a migration said, and how it ended (`result` undefined: it was cancelled). A disk that takes
- * no line more hides nothing else: then nothing is written.
+ * Appends what a command of a migration said, without secrets, and how it ended (`result` undefined: it was cancelled). A
+ * disk that takes no line more hides nothing else: then nothing is written.
  */
 export async function keepMigrationLog(
   appliance: Appliance,
@@ -52,7 +53,7 @@ export async function keepMigrationLog(
       : `ended with ${result.signal ?? result.exitCode}`
     : 'was cancelled'
   const at = clock.now().toISOString()
-  const text = [...lines, `--- ${at} ${title} ${how}`, ''].join('\n')
+  const text = [...lines.map((line) => redact(line)), `--- ${at} ${title} ${how}`, ''].join('\n')
   await files.makeFolder(dirname(path)).catch(() => undefined)
   await files.append(path, text, 0o600).catch(() => undefined)
 }
