@@ -52,7 +52,9 @@ export class Keeper {
   readonly #keeper = new UpKeeper()
   #opened: OpenedInForce | undefined
   #refused: AppError | undefined
-  #isStale = true
+  /** Commands that have ended, and how many of them had when the config was read: each may have changed it. */
+  #ended = 0
+  #known = -1
   #commands = 0
   /** Commands of people that take the lock, or wait for it. */
   #people = 0
@@ -105,7 +107,7 @@ export class Keeper {
       return result
     } finally {
       this.#commands -= 1
-      this.#isStale = true
+      this.#ended += 1
       this.#next.config = 0
       this.#next.state = 0
     }
@@ -156,7 +158,7 @@ export class Keeper {
       const appliance = this.#opened?.appliance
       // What was missed is caught up by an appliance that is up, or has tried.
       const isReady = this.#broughtUp || this.#next.up > 0
-      if (appliance && isReady) await this.#jobs.tick(appliance, signal, () => this.#people === 0)
+      if (appliance && isReady) await this.#jobs.tick(appliance, signal, () => this.#mayBegin())
       await clock.wait(JOBS_EVERY_MS, signal)
     }
     await this.#jobs.ended()
@@ -209,11 +211,17 @@ export class Keeper {
     }
   }
 
+  /** With a config from before a command, what that command has just put up would be taken down again. */
+  #mayBegin(): boolean {
+    return this.#people === 0 && this.#known === this.#ended
+  }
+
   /** Looks after the services; without `begins` only under the lock of a command that lets others in. */
   async #tend({ begins }: { readonly begins: boolean }, signal: AbortSignal): Promise<void> {
     const appliance = this.#opened?.appliance
     if (!appliance) return
-    const tending = this.#keeper.tend(appliance, signal, { mayBegin: () => begins && this.#people === 0 })
+    const mayBegin = () => begins && this.#mayBegin()
+    const tending = this.#keeper.tend(appliance, signal, { mayBegin })
     if (begins) this.#tending = tending.catch(() => undefined)
     for (const event of await tending) {
       this.#next.state = 0
@@ -286,11 +294,14 @@ export class Keeper {
 
   /** The appliance, opened again after a command; while there is no config the service page says so. */
   async #configured(): Promise<Appliance | undefined> {
-    if (!this.#isStale) return this.#opened?.appliance
+    // A config that is refused, or missing, may be corrected without a command.
+    const isRead = this.#opened !== undefined && this.#opened.refused === undefined
+    if (isRead && this.#known === this.#ended) return this.#opened?.appliance
     const { around, configFile } = this.#options
     const nowMs = around.ports.clock.monotonicMs()
     if (nowMs < this.#next.config) return this.#opened?.appliance
     this.#next.config = nowMs + 2 * SECOND_MS
+    this.#known = this.#ended
     try {
       // A start takes what is there; what is changed after that waits for a command that applies it.
       const open = this.#opened ? openInForce : openForStart
@@ -298,8 +309,6 @@ export class Keeper {
       if (opened.refused) await this.#say('the config is refused', opened.refused.toReport())
       else if (!opened.isChanged) await this.#keep(opened)
       this.#opened = opened
-      // A config that is refused may be corrected without a command.
-      this.#isStale = opened.refused !== undefined
       return opened.appliance
     } catch (error) {
       const reported = toAppError(error)
