@@ -120,6 +120,15 @@ export async function query(url: string, text: string): Promise<Record<string, u
   }
 }
 
+/** Holds an advisory lock in a session of its own, until it is disposed of or its server ends. */
+export async function holdAdvisoryLock(url: string, key: number): Promise<AsyncDisposable> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => undefined)
+  await client.connect()
+  await client.query('select pg_advisory_lock($1)', [key])
+  return { [Symbol.asyncDispose]: () => client.end().catch(() => undefined) }
+}
+
 /** The installed binaries, with the library links that the package's own install script would have made. */
 async function nativeFolder(): Promise<string> {
   const root = fileURLToPath(

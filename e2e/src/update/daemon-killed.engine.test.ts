@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { DaemonProcess, StatusDocument } from '../support/appliance.ts'
 import { eventually } from '../support/observe.ts'
-import { query } from '../support/postgres.ts'
+import { holdAdvisoryLock, query } from '../support/postgres.ts'
 import { startClient, type WriterClient } from '../writer/client-process.ts'
 import { judge } from '../writer/judge.ts'
 import { relabel, type UpdateBed, updateBed } from './bed.ts'
@@ -25,8 +25,8 @@ afterAll(async () => {
 
 /** Exit code of a command that finds the lock held. */
 const LOCKED = 11
-/** Long enough for something to be killed meanwhile. */
-const SLOW = 'select pg_sleep(10);\n'
+/** What the migration waits for, while a test holds it. */
+const LOCK = 4242
 
 /** Whether the database has what the migration of the new release makes. */
 async function isMigrated(): Promise<boolean> {
@@ -51,11 +51,14 @@ async function begun(kind: string, known: readonly string[]): Promise<void> {
   )
 }
 
-/** Begins an update and gives its command line, whose migration is under way. */
+/** Begins an update and gives its command line, whose migration is under way, or waits for {@link LOCK}. */
 async function migrating() {
   await bed.offer('v1', async (folder) => {
     await relabel(folder, '1.1')
-    await writeFile(join(folder, 'migrations/101_more.sql'), `create table more (n int);\n${SLOW}`)
+    await writeFile(
+      join(folder, 'migrations/101_more.sql'),
+      `create table more (n int);\nselect pg_advisory_xact_lock(${LOCK});\n`,
+    )
   })
   const known = await readdir(join(bed.appliance.state, 'operations'))
   const { child } = bed.appliance.start('app', 'update', 'guestbook', '--no-rehearsal', 'a test')
@@ -68,6 +71,7 @@ test.each(['command line', 'daemon'])(
   async (killed) => {
     daemon ??= await bed.appliance.daemon()
     const old = (await shown()).apps[0]?.version
+    await using _ = await holdAdvisoryLock(await databaseUrl(bed.appliance, 'guestbook'), LOCK)
     const child = await migrating()
     if (killed === 'daemon') {
       await daemon.kill()
