@@ -7,6 +7,7 @@ import { memoryWords } from '../runtime/health.ts'
 import { APPLIANCE, type DamagedRecord, type ServiceStatus } from '../runtime/runtime.ts'
 import { makeMetadataRoom, metadataLeft } from '../storage/space.ts'
 import type { StorageSpace } from '../storage/storage.ts'
+import { listAppRecords, readAppRecord } from './app-records.ts'
 import type { Appliance } from './appliance.ts'
 import { type PartProblem, START_DAEMON } from './appliance-state.ts'
 import { lostStorage } from './check-storage.ts'
@@ -66,6 +67,30 @@ async function missingProblems(
   ]
 }
 
+/** Of what nobody has gone on with since whoever changed a release was killed: before all else, since it keeps it down. */
+async function interruptedChanges({
+  ports,
+  folders,
+  stateFolder,
+}: Appliance): Promise<readonly PartProblem[]> {
+  if (await findLockHolder(ports, stateFolder)) return []
+  const problems: PartProblem[] = []
+  for (const part of await listAppRecords(ports.files, folders.apps)) {
+    // A damaged record is told by its application.
+    const record = await readAppRecord(ports.files, folders.apps, part).catch(() => undefined)
+    if (!record?.updating) continue
+    const { fromVersion, toVersion, since } = record.updating
+    problems.push({
+      part,
+      code: 'UPDATE_UNFINISHED',
+      reason: `its change from ${fromVersion} to ${toVersion} was interrupted and is neither finished nor taken back`,
+      next: 'The daemon takes it back in a moment; without one, "caretaker up" does',
+      since,
+    })
+  }
+  return problems
+}
+
 /** What does not work right now although no operation failed: the parts that make the appliance degraded. */
 export async function seenProblems(
   appliance: Appliance,
@@ -85,6 +110,7 @@ export async function seenProblems(
   const isEnded = daemonPid === undefined && facts.daemonEnded !== undefined
   if (facts.wanted === 'down' || isEnded) return problems
   if (facts.activity?.kind === 'stopping' && (await findLockHolder(ports, stateFolder))) return problems
+  problems.push(...(await interruptedChanges(appliance)))
   if (daemonPid === undefined && facts.startedBefore) {
     problems.push({
       part: 'daemon',
