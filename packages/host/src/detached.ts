@@ -9,9 +9,6 @@ import { isIdentityAlive, listPids, readBootId, readStat } from './proc.ts'
 import { sayWhere } from './say-where.ts'
 import { spawnCommand } from './spawn.ts'
 
-/** The variable of the environment that carries "appliance/app/service", and "/place" where the label has one. */
-export const LABEL_VARIABLE = 'CARETAKER_LABEL'
-
 const LOG_MODE = 0o640
 /** Between two looks at a process that is not our child. */
 const FIRST_POLL_MS = 20
@@ -32,12 +29,9 @@ export class DetachedProcesses {
   readonly #own = new Map<string, OwnChild>()
 
   async start(command: DetachedCommand): Promise<ProcessIdentity> {
-    const { appliance, app, service, place } = command.label
-    const label = [appliance, app, service, ...(place === undefined ? [] : [place])].join('/')
-    const env = { ...command.env, [LABEL_VARIABLE]: label }
     await using log = await sayWhere(command.logFile, openLog(command.logFile))
     let spawned: { child: ChildProcess; identity: ProcessIdentity } | undefined
-    await spawnCommand({ ...command, env }, ['ignore', log.fd, log.fd], (child, pid) => {
+    await spawnCommand(command, ['ignore', log.fd, log.fd], (child, pid) => {
       // Its end is collected by a later turn of the event loop, so /proc still knows it, as a zombie at least.
       const startTicks = readStat(pid)?.startTicks
       if (startTicks === undefined) throw new Error(`process ${pid} is not in /proc`)

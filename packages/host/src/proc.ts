@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import type { ProcessIdentity } from '@caretaker/ports/process.ts'
 
+/** Name of the program that goes into a namespace, forks there, waits for its child and ends with it. */
+export const WAY_IN = 'nsenter'
+
 /** What /proc/PID/stat says of a living process or zombie, see proc_pid_stat(5). */
 export interface ProcessStat {
   readonly pid: number

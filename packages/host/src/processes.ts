@@ -1,11 +1,10 @@
 import type { Processes, ProcessIdentity, ProcessLabel } from '@caretaker/ports/process.ts'
-import { DetachedProcesses, LABEL_VARIABLE } from './detached.ts'
-import { hasEnded, isIdentityAlive, listPids, readBootId, readStat, readVariable } from './proc.ts'
+import { DetachedProcesses } from './detached.ts'
+import { LABEL_VARIABLE, parseLabel } from './label.ts'
+import { findMarked } from './marks.ts'
+import { hasEnded, isIdentityAlive, listPids, readBootId, readStat, readVariable, WAY_IN } from './proc.ts'
 import { killGroup, runCommand } from './run-command.ts'
 import { findStrays } from './strays.ts'
-
-/** Name of the program that goes into a namespace and forks there. */
-const WAY_IN = 'nsenter'
 
 /** The processes of this machine, known through /proc: Linux only. */
 export function createProcesses(): Processes {
@@ -17,6 +16,7 @@ export function createProcesses(): Processes {
     waitForExit: (identity, signal) => detached.waitForExit(identity, signal),
     signal: async (identity, signal) => signalGroup(identity, signal),
     findStrays,
+    findMarked,
     findByLabel: async (appliance) => {
       const found = await Promise.all((await listPids()).map(describe))
       return found
@@ -43,10 +43,4 @@ async function describe(
   if (!stat || hasEnded(stat) || stat.name === WAY_IN) return undefined
   const label = parseLabel(await readVariable(pid, LABEL_VARIABLE))
   return label && { identity: { pid, startTicks: stat.startTicks, bootId: readBootId() }, label }
-}
-
-function parseLabel(text: string | undefined): ProcessLabel | undefined {
-  const [appliance, app, service, place, ...rest] = text?.split('/') ?? []
-  if (!appliance || !app || !service || rest.length > 0) return undefined
-  return { appliance, app, service, ...(place === undefined ? {} : { place }) }
 }

@@ -5,20 +5,25 @@ import { reveal } from '@caretaker/kernel/secrets.ts'
 import type { Owner } from '@caretaker/ports/files.ts'
 import type { Command } from '@caretaker/ports/process.ts'
 import { isErrno } from './errno.ts'
+import { LABEL_VARIABLE, labelText } from './label.ts'
+import { marked } from './marks.ts'
 
-type Spawned = Pick<Command, 'file' | 'args' | 'env' | 'cwd' | 'owner'>
+type Spawned = Pick<Command, 'file' | 'args' | 'env' | 'cwd' | 'owner' | 'label'>
 
 /**
- * Starts a program in a session and process group of its own, with exactly the environment of the command.
+ * Starts a program in a session and process group of its own, with exactly the environment of the command, and its label.
  * The one place where secrets of an environment are revealed.
  * @throws AppError COMMAND_NOT_FOUND
  */
 export async function spawnCommand(
-  command: Spawned,
+  given: Spawned,
   stdio: SpawnOptions['stdio'],
   onSpawned: (child: ChildProcess, pid: number) => void,
 ): Promise<void> {
-  const environment = Object.entries(command.env ?? {}).map(([name, value]) => [name, reveal(value)])
+  const { label } = given
+  const command = label ? await marked(given, label) : given
+  const own = label ? { [LABEL_VARIABLE]: labelText(label) } : {}
+  const environment = Object.entries({ ...command.env, ...own }).map(([name, value]) => [name, reveal(value)])
   const child = spawn(command.file, command.args, {
     env: Object.fromEntries(environment),
     ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
@@ -30,7 +35,7 @@ export async function spawnCommand(
   const [error] = await new Promise<[unknown]>((resolve) =>
     child.once('error', (reason) => resolve([reason])),
   )
-  throw await spawnError(command, error)
+  throw await spawnError(given, error)
 }
 
 /** Without a change of user we keep our supplementary groups. */

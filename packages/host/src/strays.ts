@@ -1,6 +1,6 @@
 import { readFile, readlink, stat } from 'node:fs/promises'
 import type { StrayProcess } from '@caretaker/ports/process.ts'
-import { LABEL_VARIABLE } from './detached.ts'
+import { LABEL_VARIABLE } from './label.ts'
 import { hasEnded, listPids, readBootId, readStat, readVariable } from './proc.ts'
 
 /**

@@ -4,12 +4,14 @@ import type {
   CommandResult,
   DetachedCommand,
   FoundProcess,
+  MarkedProcess,
   ProcessExit,
   Processes,
   ProcessIdentity,
   ProcessLabel,
   StrayProcess,
 } from './process.ts'
+import { markOf } from './process-mark.ts'
 
 type Result = Partial<CommandResult>
 /** What running a program gives; "missing" when there is no such program. */
@@ -107,6 +109,16 @@ export class FakeProcesses implements Processes {
     return [...this.#processes.values()]
       .filter((entry) => entry.exit === undefined && entry.label.appliance === appliance)
       .map(({ identity, label }) => ({ identity, label }))
+  }
+
+  async findMarked(): Promise<readonly MarkedProcess[]> {
+    return [...this.#processes.values()]
+      .filter(({ exit, command }) => exit === undefined && command !== undefined)
+      .map(({ identity, label, command }) => ({
+        identity,
+        name: command?.file.split('/').at(-1)?.slice(0, 15) ?? '',
+        mark: markOf(label),
+      }))
   }
 
   /** No process of the fake starts others. */

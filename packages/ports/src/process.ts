@@ -19,6 +19,8 @@ export interface Command {
   readonly input?: string | Uint8Array
   /** Every output line as it comes, for progress and logs. */
   readonly onLine?: (line: string, from: OutputStream) => void
+  /** It and all that it starts are found again by it: in their environment, and by their mark without one. */
+  readonly label?: ProcessLabel
 }
 
 /** Outputs are kept up to 1 MiB each: the last part counts. */
@@ -64,6 +66,15 @@ export interface FoundProcess {
   readonly label: ProcessLabel
 }
 
+/** A process that descends from what was started with a label, whatever it has done to its environment and parents. */
+export interface MarkedProcess {
+  readonly identity: ProcessIdentity
+  /** Name of its program, at most 15 characters. */
+  readonly name: string
+  /** What `markOf` gives for the label. */
+  readonly mark: bigint
+}
+
 /** A process that carries no label, that none of whose parents does, and whose starter has ended. */
 export interface StrayProcess {
   readonly identity: ProcessIdentity
@@ -97,6 +108,11 @@ export interface Processes {
   signal(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<void>
   /** Living processes with the label of this appliance, whoever started them. Includes children that inherited it. */
   findByLabel(appliance: string): Promise<readonly FoundProcess[]>
+  /**
+   * Living processes that descend from any that was started with a label, of whatever appliance. None on a machine that
+   * has no way to mark them: there what carries its label is found by that alone.
+   */
+  findMarked(): Promise<readonly MarkedProcess[]>
   /**
    * Living processes of this user that have thrown their label away: started by a service with an environment of its
    * own, and left behind by it.

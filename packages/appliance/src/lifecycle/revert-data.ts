@@ -35,6 +35,8 @@ export async function revertData(
   const { databaseCreated } = await readAppRecord(ports.files, folders.apps, app)
   if (databaseCreated) await ensurePostgresImage(appliance, context)
   await runtime.stop(app, POSTGRES_SERVICE)
+  // What goes on writing would do so in the data that come back.
+  await runtime.endStrays(app)
   await storage.switchTo(app, snapshot, keepAs)
   const now = ports.clock.now()
   await keep(appliance, app, {

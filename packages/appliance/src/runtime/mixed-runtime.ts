@@ -42,6 +42,10 @@ export function createMixedRuntime(own: Runtime, containers: Runtime, kind: Runt
     damaged: () => own.damaged(),
     mend: (record) => own.mend(record),
     gatherLogs: () => containers.gatherLogs(),
+    async endStrays(app) {
+      await own.endStrays(app)
+      await containers.endStrays(app)
+    },
     async endLeftovers() {
       return [...(await own.endLeftovers()), ...(await containers.endLeftovers())]
     },

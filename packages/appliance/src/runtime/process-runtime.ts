@@ -1,21 +1,19 @@
 import { join } from 'node:path'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import { readableId } from '@caretaker/kernel/ids.ts'
-import { formatDuration } from '@caretaker/kernel/time.ts'
 import { writeJsonDurably } from '@caretaker/ports/durable.ts'
 import type { Ports } from '@caretaker/ports/ports.ts'
 import type { DetachedCommand, ProcessIdentity } from '@caretaker/ports/process.ts'
 import { callerOf, isCallerAlive } from './caller.ts'
 import { CELL, type CellOptions, createCells } from './cells.ts'
+import { endProcess } from './end-process.ts'
 import { enterCellCommand } from './isolation.ts'
 import { findOwnProcesses, placeOf } from './own-processes.ts'
 import type { DamagedRecord, Runtime, ServiceSpec, ServiceStatus, Slot, StopSpec } from './runtime.ts'
 import { LOOPBACK, parseServiceKey, serviceKey, specHash } from './runtime.ts'
+import { createStragglers } from './stragglers.ts'
 
 type RuntimePorts = Pick<Ports, 'files' | 'processes' | 'clock' | 'network'>
-
-/** How long a process may take to vanish after the signal that cannot be caught. */
-const LAST_SIGNAL_LIMIT_MS = 30_000
 
 /** What is remembered of a started service, on disk, so that the next daemon finds it. Holds no secret. */
 interface ServiceRecord {
@@ -64,9 +62,6 @@ const SET_ASIDE = '.damaged'
 
 /** Application, service and what follows: neither name has a dot. */
 const RECORD_NAME = /^([^.]+)\.([^.]+)\.json(\.damaged)?$/
-
-/** How long what outlives its service may take before it is killed. */
-const STRAGGLER_GRACE_MS = 5000
 
 /** Services as processes of this machine: no root, no docker. */
 export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntimeOptions): Runtime {
@@ -147,42 +142,35 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
     }
   }
 
-  async function endProcess(identity: ProcessIdentity, stop: StopSpec): Promise<void> {
-    if (!(await processes.isAlive(identity))) return
-    await processes.signal(identity, stop.signal)
-    if (await endsWithin(identity, stop.graceMs)) return
-    await processes.signal(identity, stop.lastSignal)
-    if (await endsWithin(identity, LAST_SIGNAL_LIMIT_MS)) return
-    throw new AppError('COMMAND_TIMEOUT', {
-      what: `Process ${identity.pid} did not end`,
-      why: `it is still there ${formatDuration(LAST_SIGNAL_LIMIT_MS)} after ${stop.lastSignal}`,
-      next: `Look at what it waits for ("cat /proc/${identity.pid}/wchan", "dmesg"), then repeat the command`,
-    })
+  const stragglers = createStragglers(ports, options)
+
+  async function runningKeys(): Promise<ReadonlySet<string>> {
+    const running = (await listRecorded()).filter(({ state }) => state === 'running')
+    return new Set(running.map((entry) => `${entry.app}/${serviceKey(entry.service, entry.slot)}`))
   }
 
-  async function endsWithin(identity: ProcessIdentity, limitMs: number): Promise<boolean> {
-    const overdue = new AbortController()
-    const ended = new AbortController()
-    await Promise.race([
-      processes.waitForExit(identity, overdue.signal).finally(() => ended.abort()),
-      clock.wait(limitMs, ended.signal).then(() => overdue.abort()),
-    ]).catch(() => undefined)
-    return !(await processes.isAlive(identity))
+  /** What belongs neither to a service that runs nor to a command that somebody waits for. */
+  async function endOthers(app?: string) {
+    const ended = await stragglers.endOthers({ running: runningKeys, isAwaited }, app)
+    return ended.map(({ app, service, pid }) => ({ app, service, pid }))
   }
 
-  /** Children that outlive a service would keep its port and its files; so would a start that was never recorded. */
-  async function endStragglers(app: string, key: string, signal: NodeJS.Signals): Promise<void> {
-    const found = await findOwnProcesses(processes, options.applianceId, options.folder)
-    const own = found.filter(({ label }) => label.app === app && label.service === key)
-    const stop: StopSpec = { signal, graceMs: STRAGGLER_GRACE_MS, lastSignal: 'SIGKILL' }
-    await Promise.all(own.map(({ identity }) => endProcess(identity, stop)))
+  async function listRecorded(): Promise<readonly ServiceStatus[]> {
+    const entries = (await files.list(options.folder)) ?? []
+    const records = await Promise.all(
+      entries
+        .filter((entry) => entry.name.endsWith('.json'))
+        .map((entry) => readRecord(join(options.folder, entry.name))),
+    )
+    return Promise.all(records.filter((record) => record !== undefined).map(statusOf))
   }
 
   async function stopRecorded(app: string, service: string, slot?: Slot): Promise<void> {
     const path = recordPath(app, service, slot)
     const record = await readRecord(path)
-    if (record) await endProcess(record.identity, record.stop)
-    await endStragglers(app, serviceKey(service, slot), record?.stop.signal ?? 'SIGTERM')
+    if (record) await endProcess(ports, record.identity, record.stop)
+    // Children that outlive a service would keep its port and its files; so would a start that was never recorded.
+    await stragglers.endOf(app, serviceKey(service, slot), record?.stop.signal ?? 'SIGTERM')
     if (cells && record?.cellPorts) {
       await cells.closePorts(app, record.cellPorts)
       await cells.endUnused(app)
@@ -229,7 +217,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
         await writeJsonDurably(files, path, started)
       } catch (error) {
         // What is not recorded would be looked after by nobody.
-        await endProcess(identity, spec.stop)
+        await endProcess(ports, identity, spec.stop)
         throw error
       }
     },
@@ -241,15 +229,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
       return record ? statusOf(record) : undefined
     },
 
-    async list() {
-      const entries = (await files.list(options.folder)) ?? []
-      const records = await Promise.all(
-        entries
-          .filter((entry) => entry.name.endsWith('.json'))
-          .map((entry) => readRecord(join(options.folder, entry.name))),
-      )
-      return Promise.all(records.filter((record) => record !== undefined).map(statusOf))
-    },
+    list: listRecorded,
 
     async waitForExit(app, service, signal, slot) {
       const record = await readRecord(recordPath(app, service, slot))
@@ -263,12 +243,11 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
       const { forks: _, ...where } = await placed(spec, [file, ...args], { ownGroup: false })
       // Found again, and ended, when the one who waits for it dies: see endLeftovers.
       const key = `${RUN_PREFIX}${await callerOf(files, options.pid)}@${readableId(8)}`
-      const label = `${options.applianceId}/${spec.app}/${key}/${place}`
       try {
         return await processes.run(
           {
             ...where,
-            env: { ...where.env, CARETAKER_LABEL: label },
+            label: { appliance: options.applianceId, app: spec.app, service: key, place },
             timeoutMs: runOptions.timeoutMs,
             ...(runOptions.onLine ? { onLine: runOptions.onLine } : {}),
           },
@@ -276,7 +255,7 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
         )
       } finally {
         // What it has left behind would go on in data that others take for settled.
-        await endStragglers(spec.app, key, 'SIGTERM')
+        await stragglers.endOf(spec.app, key, 'SIGTERM')
         if (spec.isolation) await cells?.endUnused(spec.app)
       }
     },
@@ -317,33 +296,21 @@ export function createProcessRuntime(ports: RuntimePorts, options: ProcessRuntim
     },
 
     async forget(app) {
-      const found = await findOwnProcesses(processes, options.applianceId, options.folder)
-      const left = found.filter(({ label }) => label.app === app && label.service !== CELL)
-      const stop: StopSpec = { signal: 'SIGTERM', graceMs: STRAGGLER_GRACE_MS, lastSignal: 'SIGKILL' }
-      await Promise.all(left.map(({ identity }) => endProcess(identity, stop)))
+      // Whoever waits for a command of it waits in vain.
+      await stragglers.endOthers({ running: async () => new Set(), isAwaited: async () => false }, app)
       await cells?.end(app)
     },
 
     async endLeftovers() {
-      const recorded = await this.list()
+      const leftovers = await endOthers()
       const labelled = await findOwnProcesses(processes, options.applianceId, options.folder)
-      const found = labelled.filter(({ label }) => label.service !== CELL)
-      const known = new Set(
-        recorded
-          .filter((entry) => entry.state === 'running')
-          .map((entry) => `${entry.app}/${serviceKey(entry.service, entry.slot)}`),
-      )
-      const stop: StopSpec = { signal: 'SIGTERM', graceMs: STRAGGLER_GRACE_MS, lastSignal: 'SIGKILL' }
-      const ended = found.map(async ({ identity, label }) => {
-        // Children of a recorded service carry its label too and belong to it.
-        if (known.has(`${label.app}/${label.service}`) || (await isAwaited(label.service))) return []
-        await endProcess(identity, stop)
-        return [{ app: label.app, service: label.service, pid: identity.pid }]
-      })
-      const leftovers = (await Promise.all(ended)).flat()
       const kept = labelled.filter(({ label }) => label.service === CELL).map(({ label }) => label.app)
       for (const app of new Set(kept)) await cells?.endUnused(app)
       return leftovers
+    },
+
+    async endStrays(app) {
+      await endOthers(app)
     },
   }
 }

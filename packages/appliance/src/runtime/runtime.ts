@@ -187,10 +187,16 @@ export interface Runtime {
   /** Brings the log files up to date where services do not write to them by themselves. */
   gatherLogs(): Promise<void>
   /**
-   * Ends what carries this appliance's label and belongs to nothing that is recorded: left by a start that was
-   * interrupted between the start and its record. Gives what was ended.
+   * Ends what carries this appliance's label or mark and belongs to nothing that is recorded: left by a start that was
+   * interrupted between the start and its record, or by a service or command that has ended. Gives what was ended.
    */
   endLeftovers(): Promise<readonly { readonly app: string; readonly service: string; readonly pid: number }[]>
+  /**
+   * Ends what services and commands of an application have left behind, whatever it has done to its environment. What its
+   * services have that run, Postgres too, goes on, and so does a command that somebody waits for.
+   * @throws AppError COMMAND_TIMEOUT, which names a process that cannot be ended
+   */
+  endStrays(app: string): Promise<void>
 }
 
 /** Changes whenever a running service would have to be started anew to follow its spec. */

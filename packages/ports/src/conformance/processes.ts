@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Command, Processes } from '../process.ts'
+import { markOf } from '../process-mark.ts'
 
 export interface ProcessesUnderTest {
   readonly processes: Processes
@@ -63,12 +64,15 @@ export function describeProcesses(name: string, make: () => Promise<ProcessesUnd
       expect(await processes.isAlive(identity)).toBe(true)
       expect(await processes.findByLabel(appliance)).toEqual([{ identity, label }])
       expect(await processes.findByLabel('another')).toEqual([])
+      const marked = (await processes.findMarked()).filter(({ mark }) => mark === markOf(label))
+      expect(marked.map((each) => each.identity)).toEqual([identity])
 
       const ended = processes.waitForExit(identity)
       await processes.signal(identity, 'SIGTERM')
       expect(await ended).toEqual({ exitCode: undefined, signal: 'SIGTERM' })
       expect(await processes.isAlive(identity)).toBe(false)
       expect(await processes.findByLabel(appliance)).toEqual([])
+      expect((await processes.findMarked()).map(({ mark }) => mark)).not.toContain(markOf(label))
       expect(await processes.waitForExit(identity)).toEqual({ exitCode: undefined, signal: 'SIGTERM' })
       await processes.signal(identity, 'SIGTERM')
     })

@@ -23,6 +23,7 @@ export const snapshotTake = (appliance: Appliance) =>
     },
     async apply({ app, snapshot }, _before, { signal }) {
       const { storage, runtime } = appliance
+      await runtime.endStrays(app)
       const hasDatabase = (await runtime.status(app, POSTGRES_SERVICE))?.state === 'running'
       if (hasDatabase) await checkpoint(appliance, app)
       if (storage.instant) return storage.snapshot(app, snapshot)

@@ -1,4 +1,5 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
 /** How a tiny application is made; nothing of it can be changed later without a new release. */
@@ -15,6 +16,11 @@ export interface TinyShape {
   readonly extension?: string
   /** A second service without health check that waits for the first. */
   readonly worker?: boolean
+  /**
+   * Its migration leaves two processes behind that hide in sessions of their own, with empty environments: one writes the
+   * file `ghost`, one the table `sale`. It ends once both have.
+   */
+  readonly haunted?: boolean
   /** A job that is due on New Year's Day. */
   readonly job?: boolean
   /** In a clone it greets otherwise, and this SQL runs before it starts. */
@@ -75,6 +81,7 @@ async function writeRelease(
 ): Promise<void> {
   const head = HEAD.replace('FAULT_FILE', JSON.stringify(faultFile))
     .replace('FAULT_OF_RELEASE', JSON.stringify(shape.fault ?? ''))
+    .replace('HAUNTED', JSON.stringify(shape.haunted ? [createRequire(HOST).resolve('pg')] : []))
     .replace('VERSION', JSON.stringify(version))
   await writeFile(
     join(source, 'compose.yml'),
@@ -134,6 +141,9 @@ function composeOf(shape: TinyShape): string {
   return `${lines.join('\n')}\n`
 }
 
+/** Whose packages a release may load. */
+const HOST = new URL('../../../../host/package.json', import.meta.url)
+
 const HEAD = `const BUILT_IN = FAULT_OF_RELEASE
 import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -141,6 +151,7 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 
 const FAULT = FAULT_FILE
+const haunted = HAUNTED
 const version = VERSION
 const fault = () => {
   if (BUILT_IN) return BUILT_IN
@@ -182,6 +193,23 @@ const done = join(files, version === '1' ? 'migrated' : 'migrated-' + version)
 if (process.argv[2] === '--check') process.exit(existsSync(done) ? 0 : 10)
 const hadLetter = existsSync(join(files, 'letter'))
 if (version !== '1') rmSync(join(files, 'letter'), { force: true })
+if (haunted.length > 0) {
+  const { spawn } = await import('node:child_process')
+  const leave = (...words) =>
+    spawn('/usr/bin/env', ['-i', '/usr/bin/setsid', '-f', ...words], { cwd: '/', stdio: 'ignore' })
+  leave('/bin/sh', '-c', 'while :; do echo x >> "$0"; sleep 0.02; done', join(files, 'ghost'))
+  const rows = "const { Client } = require('" + haunted[0] + "');" +
+    "const client = new Client(" + JSON.stringify(process.env.DATABASE_URL) + ");" +
+    "(async () => { await client.connect(); for (;;) await client.query(" +
+    JSON.stringify("INSERT INTO sale (what) VALUES ('ghost')") + ") })()"
+  leave(process.execPath, '-e', rows)
+  const { default: { Client } } = await import(haunted[0])
+  const client = new Client(process.env.DATABASE_URL)
+  await client.connect()
+  for (let count = 0; count === 0 || !existsSync(join(files, 'ghost')); )
+    count = (await client.query("SELECT FROM sale WHERE what = 'ghost'")).rowCount
+  await client.end()
+}
 if (fault() === 'migration-killed') process.kill(process.pid, 'SIGKILL')
 if (fault() === 'migration-fails-on-letter' && hadLetter) fail('duplicate key: letter')
 if (fault() === 'migration-fails') {

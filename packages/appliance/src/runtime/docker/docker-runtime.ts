@@ -319,6 +319,10 @@ export function createDockerRuntime(ports: RuntimePorts, options: DockerRuntimeO
       await gatherContainerLogs(ports, options, options.folder, services)
     },
 
+    async endStrays() {
+      // All that is in a container ends with it.
+    },
+
     async endLeftovers() {
       const ended = []
       for (const container of await engine.list([own])) {
