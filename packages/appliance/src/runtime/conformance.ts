@@ -302,7 +302,7 @@ export function describeRuntime(
         await wrote('up')
         await world.loseRecord('shop', 'web')
         await world.next.start(spec())
-        expect(await world.countAlive('shop', 'web')).toBe(1)
+        await until('one runs', async () => (await world.countAlive('shop', 'web')) === 1)
       })
     }
 

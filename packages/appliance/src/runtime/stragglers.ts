@@ -12,6 +12,9 @@ const GRACE_MS = 5000
 /** Looks at what is left; after the first one, what has come meanwhile is killed without a grace. */
 const LOOKS = 50
 
+/** Between two looks at what seems to carry no label. */
+const SECOND_LOOK_MS = 50
+
 /** What was ended, or would be. */
 export interface Straggler {
   readonly app: string
@@ -47,7 +50,7 @@ export function createStragglers(
   ports: Pick<Ports, 'processes' | 'clock'>,
   options: { readonly applianceId: string; readonly folder: string },
 ): Stragglers {
-  const { processes } = ports
+  const { processes, clock } = ports
   const own = { appliance: options.applianceId, place: placeOf(options.folder) }
   const labelOf = (app: string, service: string): ProcessLabel => ({ ...own, app, service })
 
@@ -88,6 +91,34 @@ export function createStragglers(
     })
   }
 
+  /** What carries a label or only a mark and descends from nothing that is spared. */
+  async function lookForOthers({ running, isAwaited }: Spared, only: string | undefined) {
+    const { labelled, bare } = await look()
+    const known = await running()
+    const left: Entry[] = []
+    const spared = new Set(
+      [...known].map((each) => {
+        const [app = '', key = ''] = each.split('/')
+        return markOf(labelOf(app, key))
+      }),
+    )
+    for (const found of labelled) {
+      const { app, service } = found.label
+      // Children of a recorded service carry its label too and belong to it.
+      if (service === CELL || known.has(`${app}/${service}`) || (await isAwaited(service)))
+        spared.add(markOf(found.label))
+      else if (only === undefined || only === app) left.push(asEntry(found))
+    }
+    const names = [
+      ...new Set([APPLIANCE, ...labelled.map(({ label }) => label.app), ...(only ? [only] : [])]),
+    ]
+    const appOf = (mark: bigint) => names.find((app) => isMarkOfApp(mark, { ...own, app }))
+    const strays = bare
+      .filter(({ mark }) => !spared.has(mark) && (only === undefined || appOf(mark) === only))
+      .map((each) => bareEntry(each, appOf(each.mark) ?? APPLIANCE))
+    return { left, strays }
+  }
+
   return {
     async endOf(app, key, signal) {
       const wanted = markOf(labelOf(app, key))
@@ -100,32 +131,15 @@ export function createStragglers(
       })
     },
 
-    endOthers: ({ running, isAwaited }, only) =>
+    endOthers: (spared, only) =>
       endAll('SIGTERM', async () => {
-        const { labelled, bare } = await look()
-        const known = await running()
-        const left: Entry[] = []
-        const spared = new Set(
-          [...known].map((each) => {
-            const [app = '', key = ''] = each.split('/')
-            return markOf(labelOf(app, key))
-          }),
-        )
-        for (const found of labelled) {
-          const { app, service } = found.label
-          // Children of a recorded service carry its label too and belong to it.
-          if (service === CELL || known.has(`${app}/${service}`) || (await isAwaited(service)))
-            spared.add(markOf(found.label))
-          else if (only === undefined || only === app) left.push(asEntry(found))
-        }
-        const names = [
-          ...new Set([APPLIANCE, ...labelled.map(({ label }) => label.app), ...(only ? [only] : [])]),
-        ]
-        const appOf = (mark: bigint) => names.find((app) => isMarkOfApp(mark, { ...own, app }))
-        const strays = bare
-          .filter(({ mark }) => !spared.has(mark) && (only === undefined || appOf(mark) === only))
-          .map((each) => bareEntry(each, appOf(each.mark) ?? APPLIANCE))
-        return [...left, ...strays]
+        const { left, strays } = await lookForOthers(spared, only)
+        if (strays.length === 0) return left
+        // While a process becomes another program nobody can read its label: what has none then must have none later.
+        await clock.wait(SECOND_LOOK_MS)
+        const again = await lookForOthers(spared, only)
+        const still = new Set(again.strays.map(({ pid }) => pid))
+        return [...left, ...strays.filter(({ pid }) => still.has(pid))]
       }),
   }
 }
