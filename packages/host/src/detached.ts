@@ -5,6 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { AppError } from '@caretaker/kernel/errors.ts'
 import type { DetachedCommand, ProcessExit, ProcessIdentity } from '@caretaker/ports/process.ts'
 import { unlessErrno } from './errno.ts'
+import { hasBecomeProgram } from './marks.ts'
 import { isIdentityAlive, listPids, readBootId, readStat } from './proc.ts'
 import { sayWhere } from './say-where.ts'
 import { spawnCommand } from './spawn.ts'
@@ -38,6 +39,7 @@ export class DetachedProcesses {
       spawned = { child, identity: { pid, startTicks, bootId: readBootId() } }
     })
     if (!spawned) throw new Error('spawned without a process')
+    await hasBecomeProgram(spawned.identity)
     const identity = (command.forks ? await onlyChild(spawned.child) : undefined) ?? spawned.identity
     this.#remember(identity, spawned.child)
     return identity

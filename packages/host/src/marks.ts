@@ -1,12 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { access, constants, open, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import type { Command, MarkedProcess, ProcessLabel } from '@caretaker/ports/process.ts'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Command, MarkedProcess, ProcessIdentity, ProcessLabel } from '@caretaker/ports/process.ts'
 import { markOf } from '@caretaker/ports/process-mark.ts'
-import { hasEnded, listPids, readBootId, readStat, WAY_IN } from './proc.ts'
+import { LABEL_VARIABLE } from './label.ts'
+import { hasEnded, isIdentityAlive, listPids, readBootId, readStat, readVariable, WAY_IN } from './proc.ts'
 
 /** Of util-linux: sets limits and becomes the program that follows. */
 const PRLIMIT = '/usr/bin/prlimit'
+const PRLIMIT_NAME = 'prlimit'
 /** The limit of file locks means nothing to Linux since 2.4.25, and is inherited like every other: getrlimit(2). */
 const LIMIT = /^Max file locks +\S+ +(\S+)/m
 /** Of kernel threads. */
@@ -25,6 +28,22 @@ export async function marked<Given extends Pick<Command, 'file' | 'args' | 'env'
   if (!canMark() || !(await isRunnable(command))) return command
   const mark = markOf(label)
   return { ...command, file: PRLIMIT, args: [`--locks=${mark}:${mark}`, '--', command.file, ...command.args] }
+}
+
+/** Between two looks at what becomes another program, which takes a thousandth of a second on an idle machine. */
+const BECOME_POLL_MS = 1
+/** What takes all its environment away at once is not waited for longer. */
+const BECOME_LIMIT_MS = 500
+
+/** Resolves when what was {@link marked} and started is its program, and its environment can be read; or when it has ended. */
+export async function hasBecomeProgram(identity: ProcessIdentity): Promise<void> {
+  const { pid } = identity
+  while (isIdentityAlive(identity) && readStat(pid)?.name === PRLIMIT_NAME) await wait(BECOME_POLL_MS)
+  const deadline = performance.now() + BECOME_LIMIT_MS
+  while (isIdentityAlive(identity) && performance.now() < deadline) {
+    if ((await readVariable(pid, LABEL_VARIABLE)) !== undefined) return
+    await wait(BECOME_POLL_MS)
+  }
 }
 
 /** See `Processes.findMarked`. */
