@@ -86,6 +86,8 @@ async function judgeCase(
   done.exitCode = code
   if (done.struck?.hit && (tried.victim === 'daemon' || tried.victim === 'command line'))
     await startAgain(appliance, tried.victim, violations)
+  // Looked at first, since it costs the update nothing.
+  await acknowledges(client)
   await settled(appliance, hasDaemon)
   await acknowledges(client)
   const memories = [...beginning, ...(await client.finish())]

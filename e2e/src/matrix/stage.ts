@@ -130,7 +130,9 @@ export async function bringUp(
     return undefined
   }
   const daemon = await appliance.daemon()
-  const isUp = async () => (await appliance.json<StatusDocument>('status')).state === 'running'
+  const isUp = async () =>
+    (await appliance.request('/version')).status === 200 &&
+    (await appliance.json<StatusDocument>('status')).state === 'running'
   await eventually('the guestbook serves', isUp, UP_MS)
   return daemon
 }
