@@ -51,6 +51,8 @@ export async function openStage({ runtime, storage }: StageOptions): Promise<Sta
   const { id, beginning } = await makeScene(appliance, workshop)
   const copies = new Copies([appliance.state, ...(volume ? [join(volume.path, 'data')] : [])])
   const end = async () => {
+    // First whoever would start containers again: they would go on in data that is thrown away.
+    await endAll(id, appliance)
     if (engine) removeAll(engine)
     await endAll(id, appliance)
   }
