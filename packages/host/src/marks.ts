@@ -12,8 +12,6 @@ const PRLIMIT = '/usr/bin/prlimit'
 const PRLIMIT_NAME = 'prlimit'
 /** The limit of file locks means nothing to Linux since 2.4.25, and is inherited like every other: getrlimit(2). */
 const LIMIT = /^Max file locks +\S+ +(\S+)/m
-/** Of kernel threads. */
-const KERNEL_THREADS = 2
 /** Where the C library looks without a PATH. */
 const DEFAULT_PATH = '/bin:/usr/bin'
 
@@ -41,7 +39,7 @@ export async function hasBecomeProgram(identity: ProcessIdentity): Promise<void>
   while (isIdentityAlive(identity) && readStat(pid)?.name === PRLIMIT_NAME) await wait(BECOME_POLL_MS)
   const deadline = performance.now() + BECOME_LIMIT_MS
   while (isIdentityAlive(identity) && performance.now() < deadline) {
-    if ((await readVariable(pid, LABEL_VARIABLE)) !== undefined) return
+    if (readVariable(pid, LABEL_VARIABLE) !== undefined) return
     await wait(BECOME_POLL_MS)
   }
 }
@@ -53,7 +51,7 @@ export async function findMarked(): Promise<readonly MarkedProcess[]> {
 
 function describe(pid: number): MarkedProcess | undefined {
   const seen = readStat(pid)
-  if (!seen || seen.parentPid === KERNEL_THREADS || hasEnded(seen) || seen.name === WAY_IN) return undefined
+  if (!seen || seen.isKernelThread || hasEnded(seen) || seen.name === WAY_IN) return undefined
   const mark = readMark(pid)
   if (mark === undefined) return undefined
   return { identity: { pid, startTicks: seen.startTicks, bootId: readBootId() }, name: seen.name, mark }

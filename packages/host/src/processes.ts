@@ -18,8 +18,8 @@ export function createProcesses(): Processes {
     findStrays,
     findMarked,
     findByLabel: async (appliance) => {
-      const found = await Promise.all((await listPids()).map(describe))
-      return found
+      return (await listPids())
+        .map(describe)
         .filter((entry) => entry !== undefined)
         .filter((entry) => entry.label.appliance === appliance)
     },
@@ -35,12 +35,10 @@ function signalGroup(identity: ProcessIdentity, signal: NodeJS.Signals): void {
   else process.kill(identity.pid, signal)
 }
 
-async function describe(
-  pid: number,
-): Promise<{ identity: ProcessIdentity; label: ProcessLabel } | undefined> {
+function describe(pid: number): { identity: ProcessIdentity; label: ProcessLabel } | undefined {
   const stat = readStat(pid)
   // The way into a namespace waits for the process that is meant, and ends with it.
-  if (!stat || hasEnded(stat) || stat.name === WAY_IN) return undefined
-  const label = parseLabel(await readVariable(pid, LABEL_VARIABLE))
+  if (!stat || stat.isKernelThread || hasEnded(stat) || stat.name === WAY_IN) return undefined
+  const label = parseLabel(readVariable(pid, LABEL_VARIABLE))
   return label && { identity: { pid, startTicks: stat.startTicks, bootId: readBootId() }, label }
 }

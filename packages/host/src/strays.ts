@@ -32,6 +32,6 @@ async function isLeftBehind(pid: number, uid: number): Promise<boolean> {
   for (let each = pid; ; each = readStat(each)?.parentPid ?? 0) {
     if (each === 1) return true
     if (each === 0 || (await stat(`/proc/${each}`)).uid !== uid) return false
-    if ((await readVariable(each, LABEL_VARIABLE)) !== undefined) return false
+    if (readVariable(each, LABEL_VARIABLE) !== undefined) return false
   }
 }
