@@ -14,7 +14,7 @@ import { wayBackOf } from './crash-loop-return.ts'
 import { addFailure, clearFailure, type Facts, readFacts, replaceFailure, updateFacts } from './facts.ts'
 import { serviceLog } from './folders.ts'
 import { GATEWAY_SERVICE } from './gateway-service.ts'
-import { knownServices, withoutPortLost } from './known-services.ts'
+import { knownServices, LostPorts } from './known-services.ts'
 import { learnSecrets } from './learn-secrets.ts'
 import { asGuest } from './lock-guests.ts'
 import { isMoved, missingServices, readingOnce } from './missing-services.ts'
@@ -68,6 +68,7 @@ export class UpKeeper {
   /** What the gateway shows may be out of date: it did not take the last change. */
   #isGatewayBehind = false
   #addresses: string | undefined
+  readonly #ports = new LostPorts()
   /** At the last look the engine could not be asked: what has ended when it can be again is not its own fault. */
   #wasEngineAway = false
   readonly #read = readingOnce()
@@ -172,7 +173,7 @@ export class UpKeeper {
     const due: ServiceStatus[] = []
     const lost = isEngineAway ? [] : await this.#lost(appliance, facts, known)
     const moved = new Set(known.filter((status) => isMoved(appliance, status)).map(({ app }) => app))
-    for (const status of [...(await withoutPortLost(appliance, known)), ...lost]) {
+    for (const status of [...(await this.#ports.without(appliance, known)), ...lost]) {
       if (moved.has(status.app)) continue
       if (!(await this.#isWanted(appliance, facts, status))) this.#troubles.delete(keyOf(status))
       else if (this.#isDue(appliance, status)) due.push(status)
