@@ -44,13 +44,24 @@ export function instantName(at: Date): string {
 
 const historyFile = (stateFolder: string, app: string) => join(stateFolder, 'history', `${app}.jsonl`)
 
-/** Every release that was put in force, the oldest first. Lines that a crash or a disk has damaged are left out. */
+/** Written after an entry whose change did not come into force after all. */
+interface Withdrawal {
+  readonly id: string
+  readonly withdrawn: true
+}
+
+/**
+ * Every release that was put in force, the oldest first; that of a change under way may be among them. Lines that a crash
+ * or a disk has damaged are left out.
+ */
 export async function readHistory(
   files: Pick<Files, 'readText'>,
   stateFolder: string,
   app: string,
 ): Promise<readonly HistoryEntry[]> {
-  return readJsonLines<HistoryEntry>(files, historyFile(stateFolder, app))
+  const lines = await readJsonLines<HistoryEntry | Withdrawal>(files, historyFile(stateFolder, app))
+  const withdrawn = new Set(lines.filter((line) => 'withdrawn' in line).map(({ id }) => id))
+  return lines.filter((line): line is HistoryEntry => !withdrawn.has(line.id))
 }
 
 /** Writes an entry down, durably; one that is there already is not repeated. */
@@ -61,6 +72,16 @@ export async function appendHistory(
 ): Promise<void> {
   if ((await readHistory(files, stateFolder, app)).some(({ id }) => id === entry.id)) return
   await appendJsonLine(files, historyFile(stateFolder, app), entry)
+}
+
+/** Takes back the entry of a change that was taken back, durably; nothing where there is none. */
+export async function withdrawHistory(
+  { ports: { files }, stateFolder }: Appliance,
+  app: string,
+  id: string,
+): Promise<void> {
+  if (!(await readHistory(files, stateFolder, app)).some((entry) => entry.id === id)) return
+  await appendJsonLine(files, historyFile(stateFolder, app), { id, withdrawn: true } satisfies Withdrawal)
 }
 
 /** What a release is made of, as the history records it. */

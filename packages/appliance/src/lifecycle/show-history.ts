@@ -1,4 +1,5 @@
 import { listOperations, showOperation } from '@caretaker/steps/operations.ts'
+import { readAppRecord } from './app-records.ts'
 import type { Appliance } from './appliance.ts'
 import { assertApp } from './apps.ts'
 import { type HistoryEntry, readHistory } from './release-history.ts'
@@ -23,7 +24,7 @@ export interface AppHistory {
 /** Every release of an application that was put in force, and what was tried and was not. @throws AppError APP_UNKNOWN */
 export async function showHistory(appliance: Appliance, app: string): Promise<AppHistory> {
   assertApp(appliance, app)
-  const { ports, stateFolder } = appliance
+  const { ports, folders, stateFolder } = appliance
   const names = new Set([`update-${app}`, `rollback-${app}`, `prepare-${app}`])
   const tries: Try[] = []
   for (const found of (await listOperations(ports.files, stateFolder)).toReversed()) {
@@ -40,5 +41,8 @@ export async function showHistory(appliance: Appliance, app: string): Promise<Ap
       via: found.via,
     })
   }
-  return { app, releases: await readHistory(ports.files, stateFolder, app), tries }
+  const releases = await readHistory(ports.files, stateFolder, app)
+  // What was not committed yet is not in force. A damaged record is told by its application.
+  const record = await readAppRecord(ports.files, folders.apps, app).catch(() => undefined)
+  return { app, releases: releases.filter(({ id }) => id !== record?.updating?.id), tries }
 }

@@ -3,6 +3,7 @@ import { defineStep } from '@caretaker/steps/step.ts'
 import { readAppRecord, type Updating, updateAppRecord } from '../app-records.ts'
 import type { Appliance } from '../appliance.ts'
 import { refreshGateway } from '../refresh-gateway.ts'
+import { withdrawHistory } from '../release-history.ts'
 
 /** Name of the snapshot that a change takes before its migration. */
 export const snapshotBefore = ({ id }: Pick<Updating, 'id'>) => `pre-migrate-${id}`
@@ -40,7 +41,9 @@ export const updateBegin = (appliance: Appliance) =>
       if (await appliance.storage.hasUnit(app))
         await appliance.storage.removeSnapshot(app, snapshotBefore(updating))
       const { files, clock } = appliance.ports
-      const { kind, to: releaseId, toVersion: version } = updating as Updating
+      const { id, kind, to: releaseId, toVersion: version } = updating as Updating
+      // It may have been written down right before the commit.
+      await withdrawHistory(appliance, app, id)
       const at = clock.now().toISOString()
       const takenBack = { releaseId, version, at, why: 'its update was taken back', byItself: false }
       await updateAppRecord(files, appliance.folders.apps, app, {

@@ -53,7 +53,7 @@ export const updateCommit = (appliance: Appliance) =>
         duration_ms: updating ? Math.max(0, now.getTime() - Date.parse(updating.since)) : 0,
       }
       const takenBack = kind === 'rollback' ? goneBackFrom(entry, updating, actor.user) : undefined
-      // The history first: an entry of what was then not committed is taken for a try (see `showHistory`).
+      // The history first: the entry of what is then not committed is withdrawn on the way back.
       await appendHistory(appliance, app, entry)
       await updateAppRecord(ports.files, folders.apps, app, {
         releaseId,
