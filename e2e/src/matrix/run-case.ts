@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ROOT, type StatusDocument, type TestAppliance } from '../support/appliance.ts'
 import { eventually } from '../support/observe.ts'
@@ -44,12 +44,22 @@ export async function runCase(stage: Stage, tried: MatrixCase, layouts: Layouts)
   const isPrepared = !isStepCase(tried) || tried.at.phase !== 'prepare'
   const scene = await stage.scene(tried.update, isPrepared)
   const done = { struck: undefined as Struck | undefined, exitCode: null as number | null }
-  const judged = await judgeCase(scene, tried, layouts, done).catch((error: unknown) => ({
+  const judged = await judgeCase(scene, tried, layouts, done).catch(async (error: unknown) => ({
     outcome: undefined,
-    violations: [error instanceof Error ? [error.message, error.cause].flat().join(': ') : String(error)],
+    violations: [
+      error instanceof Error ? [error.message, error.cause].flat().join(': ') : String(error),
+      `it said: ${await lastWordsOf(scene)}`,
+    ],
   }))
   const ms = performance.now() - startedAt
   return { tried, ...done, ...judged, ms, ranAt: new Date().toISOString(), commit }
+}
+
+/** For who looks for the reason: how the guestbook stands, and the last lines of the daemon's log. */
+async function lastWordsOf({ appliance }: Scene): Promise<string> {
+  const status = await appliance.json<StatusDocument>('status').catch(String)
+  const log = await readFile(join(appliance.state, 'logs/appliance/daemon.log'), 'utf8').catch(String)
+  return [JSON.stringify(status), ...log.trim().split('\n').slice(-12)].join('\n      ')
 }
 
 function headOf(repository: string): string {
