@@ -190,7 +190,10 @@ export const CASES: readonly ReasonCase[] = [
     visitor: 'nothing',
     alone: true,
     plant: async ({ appliance }) => {
-      await (await appliance.daemon()).stop()
+      const daemon = await appliance.daemon()
+      const isUp = async () => (await appliance.json<{ state: string }>('status')).state === 'running'
+      await eventually('all is up', isUp)
+      await daemon.stop()
       return nothing
     },
   },
